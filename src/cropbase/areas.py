@@ -1,0 +1,68 @@
+"""Areas in hectares on the WGS 84 ellipsoid.
+
+Counting pixels in degrees, or square metres in Web Mercator, overstates cropland by 1.1 at 20 N and
+by 2.4 at 50 N; every area of the project comes from here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from pyproj import Geod
+from rasterio.transform import Affine
+from shapely.geometry.base import BaseGeometry
+
+SEMI_MAJOR_M = 6378137.0
+FLATTENING = 1 / 298.257223563
+_E2 = FLATTENING * (2 - FLATTENING)
+_E = np.sqrt(_E2)
+_GEOD = Geod(a=SEMI_MAJOR_M, f=FLATTENING)
+M2_PER_HA = 10_000.0
+
+
+def _zone(lat_degrees: np.ndarray) -> np.ndarray:
+    """Area in m2 of the ellipsoid between the equator and a parallel, a radian of longitude wide."""
+    s = np.sin(np.radians(lat_degrees))
+    b = SEMI_MAJOR_M * (1 - FLATTENING)
+    # Snyder 1987, Map Projections: A Working Manual, Eq. 3-12 (q), integrated in closed form.
+    return b * b / 2 * (s / (1 - _E2 * s * s) + np.arctanh(_E * s) / _E)
+
+
+def row_pixel_areas_ha(transform: Affine, height: int) -> np.ndarray:
+    """Area of one pixel of each row of an EPSG:4326 raster.
+
+    Parameters
+    ----------
+    transform : north-up GDAL transform in degrees.
+    height : number of rows.
+
+    Returns
+    -------
+    (height,) float64, hectares, row 0 in the north. Exact for the cell between two parallels.
+    """
+    lats = transform.f + transform.e * np.arange(height + 1, dtype=np.float64)
+    bands = -np.diff(_zone(np.clip(lats, -90.0, 90.0)))
+    return bands * np.radians(transform.a) / M2_PER_HA
+
+
+def mask_area_ha(mask: np.ndarray, transform: Affine) -> float:
+    """Area of the True pixels of an EPSG:4326 mask (rows, columns), hectares."""
+    counts = np.count_nonzero(mask, axis=1)
+    return float(counts @ row_pixel_areas_ha(transform, mask.shape[0]))
+
+
+def polygon_area_ha(polygon: BaseGeometry) -> float:
+    """Area of a (multi)polygon in EPSG:4326, edges as geodesics, hectares, never negative.
+
+    Holes are subtracted. Long edges along a parallel are not geodesics: densify first where an
+    edge is longer than some kilometres (a block edge of 5 km errs by less than 1e-6).
+    """
+    if polygon.is_empty:
+        return 0.0
+    area = 0.0
+    for part in shapely.get_parts(polygon):
+        if part.geom_type != "Polygon":
+            continue
+        oriented = shapely.geometry.polygon.orient(part)
+        area += abs(_GEOD.geometry_area_perimeter(oriented)[0])
+    return area / M2_PER_HA

@@ -1,0 +1,141 @@
+"""Base of every configuration model, and one readable message for everything wrong in a YAML file."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cropbase.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are forbidden, values cannot be changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read one YAML mapping. An empty file is an empty mapping.
+
+    Raises ConfigError if the file is absent, is not YAML, or is not a mapping.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"configuration file {path} does not exist",
+            remedy="check the name, or copy one of config/provinces/*.yaml to it",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file {path} cannot be read", given=error) from None
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise ConfigError(
+            f"configuration file {path}{line} is not valid YAML",
+            given=getattr(error, "problem", None) or error,
+            remedy="check the indentation and the colons of that line",
+        ) from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(
+            f"configuration file {path} must hold keys and values", given=type(value).__name__
+        )
+    return value
+
+
+def overlay(base: dict[str, Any], *uppers: dict[str, Any]) -> dict[str, Any]:
+    """Merge mappings, later ones over earlier ones, key by key and in depth.
+
+    A mapping is merged with a mapping; anything else replaces. A key set to null in an upper
+    mapping takes the value null (and so removes a section that may be absent).
+    """
+    merged = copy.deepcopy(base)
+    for upper in uppers:
+        for key, value in upper.items():
+            if isinstance(value, dict) and isinstance(merged.get(key), dict):
+                merged[key] = overlay(merged[key], value)
+            else:
+                merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def validate(model: type[Model], values: dict[str, Any], *, files: list[str | Path]) -> Model:
+    """Check `values` against `model`; every fault of the file in ONE ConfigError.
+
+    `files` are the layers that the values came from, the most specific last: each fault is
+    attributed to the last layer that sets its key.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        layers = [(Path(path), read_yaml(path)) for path in files]
+        lines = [_explain(model, fault, layers) for fault in error.errors()]
+        raise ConfigError(
+            f"the configuration has {len(lines)} fault(s)\n" + "\n".join(lines),
+            remedy="mend the keys above; `config/schema.json` lists all keys with their meaning",
+        ) from None
+
+
+def _explain(model: type[BaseModel], fault: dict[str, Any], layers: list[tuple[Path, dict]]) -> str:
+    """One line for one pydantic fault: file, key, what was given, what is allowed."""
+    # Discriminated unions put their tag into the location; it is no key of the file.
+    location = [part for part in fault["loc"]]
+    owner = next(
+        (path for path, values in reversed(layers) if _has_key(values, location)),
+        layers[-1][0] if layers else "configuration",
+    )
+    key = ".".join(str(part) for part in location)
+    kind = fault["type"]
+    if kind == "extra_forbidden":
+        near = _nearest(model, location)
+        hint = f"; did you mean {near!r}?" if near else ""
+        return f"  {owner}: unknown key '{key}'{hint}"
+    if kind == "missing":
+        return f"  {owner}: key '{key}' is missing"
+    given = fault.get("input")
+    return f"  {owner}: key '{key}': given {given!r}; {fault['msg']}"
+
+
+def _has_key(values: Any, location: list[Any]) -> bool:
+    """True if the whole of `location` (tags of unions left out) leads somewhere in `values`."""
+    for part in location:
+        if isinstance(values, dict) and part in values:
+            values = values[part]
+        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+            values = values[part]
+        elif isinstance(values, dict) and values.get("kind") == part:
+            continue
+        else:
+            return False
+    return True
+
+
+def _nearest(model: type[BaseModel], location: list[Any]) -> str | None:
+    """The known key that the unknown last part of `location` most resembles, if any does."""
+    import difflib
+
+    known: set[str] = set()
+
+    def collect(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            for name, field in annotation.model_fields.items():
+                if name not in known:
+                    known.add(name)
+                    collect(field.annotation)
+        for inner in getattr(annotation, "__args__", ()):
+            collect(inner)
+
+    collect(model)
+    found = difflib.get_close_matches(str(location[-1]), sorted(known), n=1)
+    return found[0] if found else None

@@ -1,0 +1,83 @@
+"""How one workflow job runs: its log, its progress, and how it fails.
+
+Scripts call `run_job(snakemake, function)`: logging goes to the job's log file and, from WARNING
+on, to standard error; a `CropError` ends the job with its message alone, anything else with a
+traceback, because that is our mistake and not the user's.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from cropbase.errors import CropError
+
+Item = TypeVar("Item")
+
+log = logging.getLogger("crop")
+
+
+def configure_logging(log_file: str | Path | None = None, level: int = logging.INFO) -> None:
+    """Send records to `log_file` (all from `level` on) and to standard error (warnings on)."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.setLevel(level)
+    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    console = logging.StreamHandler(sys.stderr)
+    console.setLevel(logging.WARNING if log_file else level)
+    console.setFormatter(form)
+    root.addHandler(console)
+    if log_file:
+        Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+        file_handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+        file_handler.setFormatter(form)
+        root.addHandler(file_handler)
+    logging.captureWarnings(True)
+    # HTTP clients log whole addresses, and addresses carry API keys.
+    for name in ("httpx", "httpcore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def run_job(snakemake: Any, work: Callable[[], Any]) -> None:
+    """Run `work` as the body of a Snakemake script."""
+    log_file = snakemake.log[0] if snakemake.log else None
+    configure_logging(log_file)
+    try:
+        work()
+    except CropError as error:
+        log.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        log.exception("unexpected failure of rule %s", snakemake.rule)
+        sys.exit(1)
+
+
+def progress(items: Iterable[Item], *, what: str, unit: str, total: int | None = None) -> Iterator[Item]:
+    """A progress bar on a terminal; in a batch job a line in the log every half minute or so."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=what, unit=unit, total=total, dynamic_ncols=True)
+        return
+    yield from _logged(items, what, unit, total)
+
+
+def _logged(items: Iterable[Item], what: str, unit: str, total: int | None) -> Iterator[Item]:
+    import time
+
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)  # type: ignore[arg-type]
+    last = time.monotonic()
+    count = 0
+    for item in items:
+        yield item
+        count += 1
+        now = time.monotonic()
+        if now - last > 20:
+            log.info("%s: %d of %s %s", what, count, total if total is not None else "?", unit)
+            last = now
+    log.info("%s: %d %s done", what, count, unit)
