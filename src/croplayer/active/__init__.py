@@ -1,0 +1,1 @@
+"""What people label: import, checks, the lock, and targets on the pixel grid."""

@@ -1,0 +1,1 @@
+"""Readers of label and imagery formats made elsewhere."""
