@@ -1,0 +1,1 @@
+"""What is measured and decided a block: features, semantic correctness, integration."""
