@@ -1,0 +1,162 @@
+"""Provinces and counties: polygons from vector files, in EPSG:4326, checked."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import geopandas as gpd
+import pyogrio
+import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.geometry.base import BaseGeometry
+
+from cropbase.errors import InputError
+from croplayer.grid.blocks import check_region
+
+log = logging.getLogger(__name__)
+
+
+def read_layer(
+    path: str | Path,
+    *,
+    layer: str | None = None,
+    query: tuple[str, str | int] | None = None,
+) -> gpd.GeoDataFrame:
+    """Read a vector layer and bring it to EPSG:4326.
+
+    Parameters
+    ----------
+    path : shapefile, GeoPackage, GeoJSON or GeoParquet.
+    layer : its layer, if it holds several.
+    query : (attribute, value): only these features.
+
+    Raises InputError if the file, the layer or the attribute is absent, if it has no CRS, if no
+    feature is left, or if a geometry is missing.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"vector file {path} does not exist")
+    try:
+        if path.suffix in (".parquet", ".geoparquet"):
+            frame = gpd.read_parquet(path)
+        else:
+            frame = pyogrio.read_dataframe(path, layer=layer)
+    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
+        raise InputError(f"vector file {path} cannot be read", given=error) from None
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise InputError(f"vector file {path} has no geometries")
+    if frame.crs is None:
+        raise InputError(
+            f"vector file {path} has no coordinate reference system",
+            remedy="assign the right one in QGIS (Assign projection) or with `ogr2ogr -a_srs`",
+        )
+    if query is not None:
+        field, value = query
+        if field not in frame.columns:
+            raise InputError(
+                f"vector file {path} has no attribute {field!r}",
+                allowed=", ".join(str(c) for c in frame.columns if c != frame.geometry.name),
+            )
+        frame = frame[frame[field].astype(str) == str(value)]
+        if frame.empty:
+            raise InputError(f"vector file {path} has no feature with {field} = {value!r}")
+    if frame.empty:
+        raise InputError(f"vector file {path} holds no features")
+    if frame.geometry.isna().any() or frame.geometry.is_empty.any():
+        rows = frame.index[frame.geometry.isna() | frame.geometry.is_empty].tolist()
+        raise InputError(f"vector file {path} has features without geometry", given=rows[:10])
+    if frame.crs.to_epsg() != 4326:
+        log.warning("%s is in %s and is reprojected to EPSG:4326", path, frame.crs.to_string())
+        frame = frame.to_crs(4326)
+    return frame.reset_index(drop=True)
+
+
+def read_region(
+    path: str | Path,
+    *,
+    layer: str | None = None,
+    query: tuple[str, str | int] | None = None,
+) -> BaseGeometry:
+    """The union of a layer's polygons, EPSG:4326, as one valid region of the global grid.
+
+    Raises InputError as `read_layer`, and for an invalid geometry or one that leaves the grid.
+    """
+    frame = read_layer(path, layer=layer, query=query)
+    for index, polygon in enumerate(frame.geometry):
+        if not polygon.is_valid:
+            raise InputError(
+                f"vector file {path}, feature {index}: invalid geometry",
+                given=shapely.is_valid_reason(polygon),
+                remedy="repair it (QGIS: Fix geometries) and save it again",
+            )
+    region = shapely.union_all(frame.geometry.to_numpy())
+    try:
+        check_region(region)
+    except InputError as error:
+        raise InputError(
+            f"vector file {path}: {error.problem}",
+            given=error.given,
+            allowed=error.allowed,
+            remedy=error.remedy,
+        ) from None
+    return region
+
+
+def read_counties(
+    path: str | Path,
+    *,
+    fields: tuple[str, str, str],
+    layer: str | None = None,
+    query: tuple[str, str | int] | None = None,
+    region: BaseGeometry | None = None,
+) -> gpd.GeoDataFrame:
+    """County polygons with columns county_id, county, city, geometry (EPSG:4326), sorted by id.
+
+    Parameters
+    ----------
+    fields : attributes of the file that hold the id, the county's name and the city's name.
+    region : keep only counties that share area with it.
+
+    Raises InputError as `read_layer`, for a missing attribute, a doubled id or an invalid polygon.
+    """
+    frame = read_layer(path, layer=layer, query=query)
+    missing = [field for field in fields if field not in frame.columns]
+    if missing:
+        raise InputError(
+            f"county file {path} has no attribute {', '.join(missing)}",
+            allowed=", ".join(str(c) for c in frame.columns if c != frame.geometry.name),
+            remedy="set province.county_id_field, county_name_field, city_name_field",
+        )
+    counties = gpd.GeoDataFrame(
+        {
+            "county_id": frame[fields[0]].astype(str),
+            "county": frame[fields[1]].fillna("").astype(str),
+            "city": frame[fields[2]].fillna("").astype(str),
+        },
+        geometry=frame.geometry.to_numpy(),
+        crs=4326,
+    )
+    if region is not None:
+        shapely.prepare(region)
+        near = shapely.intersects(region, counties.geometry.to_numpy())
+        near &= ~shapely.touches(region, counties.geometry.to_numpy())
+        counties = counties[near]
+        if counties.empty:
+            raise InputError(f"county file {path}: no county lies in the province")
+    doubled = counties["county_id"][counties["county_id"].duplicated()].unique().tolist()
+    if doubled:
+        raise InputError(
+            f"county file {path}: county ids are not unique",
+            given=", ".join(doubled[:10]),
+            remedy="dissolve the parts of a county into one feature, or choose another id attribute",
+        )
+    invalid = ~counties.geometry.is_valid
+    if invalid.any():
+        first = counties[invalid].iloc[0]
+        raise InputError(
+            f"county file {path}: county {first['county_id']} ({first['county']}) is invalid",
+            given=shapely.is_valid_reason(first.geometry),
+            remedy="repair it (QGIS: Fix geometries) and save it again",
+        )
+    return counties.sort_values("county_id", ignore_index=True)
