@@ -1,0 +1,346 @@
+"""The features of Table 5: sixteen a block and source, thirty a block for the integration."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cropbase.areas import mask_area_ha
+from cropbase.errors import ConfigError, InputError
+from cropbase.jobs import progress
+from cropbase.rasters import open_raster
+from cropbase.tables import read_table, write_table
+from croplayer.blocks.classes import COVERAGE_TYPES
+from croplayer.blocks.regions import measure_regions
+from croplayer.grid import Block, BlockGrid
+from croplayer.grid.completeness import require_blocks
+from croplayer.grid.rasters import read_window
+
+log = logging.getLogger(__name__)
+
+TERRAIN_FEATURES = ("elevation", "slope", "ruggedness", "roughness")
+QUALITY_FEATURES = ("coverage_type", "sharpness", "hue", "saturation", "lightness")
+REGION_FEATURES = (
+    "area",
+    "af",
+    "solidity_mean",
+    "solidity_total",
+    "en_mean",
+    "en_total",
+)
+SEMANTIC_FEATURES = TERRAIN_FEATURES + QUALITY_FEATURES + REGION_FEATURES + ("consistency",)
+"""The 16 features of a block and source (paper, Table 5)."""
+EXTRA_COLUMNS = ("containment", "valid_fraction_mask", "n_regions")
+"""Columns of the feature table that are no features of Table 5."""
+CROPLAND, NOT_CROPLAND = 1, 0
+
+
+def integration_features(a: str = "a", b: str = "b") -> tuple[str, ...]:
+    """The 30 features of a block: eleven of each source, four of terrain, and four of both.
+
+    `a` and `b` are the suffixes of the two sources. The paper counts twelve features a source,
+    and so the consistency of the two twice; here it stands once, and `containment` (overlap
+    divided by the smaller map) makes the thirtieth.
+    """
+    of_source = QUALITY_FEATURES + REGION_FEATURES
+    return (
+        TERRAIN_FEATURES
+        + tuple(f"{name}_{a}" for name in of_source)
+        + tuple(f"{name}_{b}" for name in of_source)
+        + ("consistency", "containment", f"semantic_{a}", f"semantic_{b}")
+    )
+
+
+INTEGRATION_FEATURES = integration_features()
+
+
+def measure_features(
+    *,
+    masks: dict[str, Path],
+    quality: dict[str, Path],
+    terrain: Path,
+    blocks: list[Block],
+    grid: BlockGrid,
+    output: Path,
+    sources: Sequence[str],
+) -> pd.DataFrame:
+    """Write the features of a shard: a row a block and source.
+
+    Parameters
+    ----------
+    masks : source -> cropland mask of the shard, uint8 on the global pixel grid: 0 not cropland,
+        1 cropland, 255 nodata.
+    quality : source -> table of the image quality of the shard's blocks.
+    terrain : table of the terrain of the shard's blocks.
+    blocks : the planned blocks of the shard.
+    sources : the two sources, first A, then B. With one source alone `consistency` and
+        `containment` are missing everywhere.
+
+    Returns the table: block_id, source, `SEMANTIC_FEATURES`, `EXTRA_COLUMNS`, sorted by block id
+    and in the order of `sources`.
+
+    `area` is the cropland in hectares on the ellipsoid, `af` its share of the valid area of the
+    block (nodata leaves the denominator). `consistency` is the IoU of the two masks over pixels
+    valid in both, and missing where neither has cropland there. A block without any valid pixel
+    has no region features at all: no data is not no cropland.
+
+    Raises
+    ------
+    ConfigError : not one or two sources, or one without a mask or quality table.
+    CompletenessError : quality or terrain do not hold exactly the planned blocks.
+    InputError : a file is absent, damaged, off the grid or holds other values.
+    """
+    sources = tuple(sources)
+    if not 1 <= len(sources) <= 2 or len(set(sources)) != len(sources):
+        raise ConfigError(
+            "block features compare two sources",
+            given=", ".join(sources) or "none",
+            allowed="two different names (or one: then consistency is missing)",
+            remedy="choose the two sources of the province under the key `sources`",
+        )
+    for source in sources:
+        for what, files in (("mask", masks), ("quality table", quality)):
+            if source not in files:
+                raise ConfigError(f"source {source!r} has no {what}", given=", ".join(files))
+    blocks = sorted(set(blocks))
+    imagery = {
+        source: _block_table(
+            quality[source], blocks, grid, "assess_quality", QUALITY_FEATURES, source
+        )
+        for source in sources
+    }
+    relief = _block_table(terrain, blocks, grid, "measure_terrain", TERRAIN_FEATURES, None)
+    rows = []
+    with ExitStack() as stack:
+        rasters = {s: stack.enter_context(open_raster(masks[s])) for s in sources}
+        for block in progress(blocks, what="features", unit="block"):
+            block_id = grid.block_id(block)
+            window = grid.block_window(block)
+            transform = grid.transform(window)
+            read = {s: read_mask(rasters[s], grid, window) for s in sources}
+            shared = (
+                compare_masks(*read[sources[0]], *read[sources[1]])
+                if len(sources) == 2
+                else (float("nan"), float("nan"))
+            )
+            for source in sources:
+                cropland, valid = read[source]
+                rows.append(
+                    {"block_id": block_id, "source": source}
+                    | relief.loc[block_id].to_dict()
+                    | imagery[source].loc[block_id].to_dict()
+                    | region_features(cropland, valid, transform)
+                    | {
+                        "consistency": shared[0],
+                        "containment": shared[1],
+                        "valid_fraction_mask": float(valid.mean()),
+                    }
+                )
+    table = pd.DataFrame(rows, columns=["block_id", "source", *SEMANTIC_FEATURES, *EXTRA_COLUMNS])
+    numbers = [n for n in (*SEMANTIC_FEATURES, *EXTRA_COLUMNS) if n != "coverage_type"]
+    table[numbers] = table[numbers].astype("float64")
+    table["coverage_type"] = pd.Categorical(table["coverage_type"], categories=COVERAGE_TYPES)
+    order = {source: k for k, source in enumerate(sources)}
+    table = table.sort_values(
+        ["block_id", "source"], key=lambda c: c.map(order) if c.name == "source" else c
+    ).reset_index(drop=True)
+    require_blocks(table, blocks, grid, stage="measure_features", per_source=sources)
+    write_table(table, output)
+    return table
+
+
+def read_mask(dataset, grid: BlockGrid, window) -> tuple[np.ndarray, np.ndarray]:
+    """(cropland, valid), each (rows, columns) bool, of a window of a mask raster.
+
+    Raises InputError if the raster holds anything but 0, 1 and 255.
+    """
+    values, inside = read_window(dataset, grid, window, bands=[1])
+    values = values[0]
+    cropland = inside & (values == CROPLAND)
+    valid = cropland | (inside & (values == NOT_CROPLAND))
+    strange = inside & ~valid & (values != 255)
+    if strange.any():
+        raise InputError(
+            f"raster {dataset.name} is no cropland mask",
+            given=f"value {values[strange].flat[0]}",
+            allowed="0 not cropland, 1 cropland, 255 nodata",
+            remedy="delete it and run `segment_shard` again",
+        )
+    return cropland, valid
+
+
+def region_features(cropland: np.ndarray, valid: np.ndarray, transform) -> dict[str, float]:
+    """The region features of one block and source (paper, Table 5, group Region property).
+
+    Parameters
+    ----------
+    cropland, valid : (rows, columns) bool; cropland lies inside valid.
+    transform : GDAL transform of the arrays, EPSG:4326.
+
+    Returns area (ha), af, solidity_mean, solidity_total, en_mean, en_total and n_regions; all NaN
+    if nothing is valid.
+    """
+    if not valid.any():
+        return dict.fromkeys((*REGION_FEATURES, "n_regions"), float("nan"))
+    area = mask_area_ha(cropland, transform)
+    regions = measure_regions(cropland).summary()
+    return {
+        "area": area,
+        "af": area / mask_area_ha(valid, transform),
+        "solidity_mean": regions.solidity_mean,
+        "solidity_total": regions.solidity_total,
+        "en_mean": regions.en_mean,
+        "en_total": float(regions.en_total),
+        "n_regions": float(regions.n_regions),
+    }
+
+
+def compare_masks(
+    cropland_a: np.ndarray, valid_a: np.ndarray, cropland_b: np.ndarray, valid_b: np.ndarray
+) -> tuple[float, float]:
+    """(IoU, containment) of two masks over the pixels valid in both; all (rows, columns) bool.
+
+    The IoU is NaN where neither has cropland, the containment (overlap divided by the smaller of
+    the two) where one of them has none.
+    """
+    valid = valid_a & valid_b
+    n_a = int(np.count_nonzero(cropland_a & valid))
+    n_b = int(np.count_nonzero(cropland_b & valid))
+    overlap = int(np.count_nonzero(cropland_a & cropland_b & valid))
+    union, smaller = n_a + n_b - overlap, min(n_a, n_b)
+    return (
+        overlap / union if union else float("nan"),
+        overlap / smaller if smaller else float("nan"),
+    )
+
+
+def read_features(
+    paths: Sequence[Path], *, sources: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The feature tables of several shards as one, `coverage_type` categorical.
+
+    Raises InputError for an absent or damaged file, a missing column, an unknown coverage type, a
+    block and source that stand in two files, or a source of `sources` that no file has.
+    """
+    paths = [Path(path) for path in paths]
+    if not paths:
+        raise InputError("no feature table was given", remedy="run `measure_features` first")
+    columns = ["block_id", "source", *SEMANTIC_FEATURES, "containment"]
+    parts = []
+    for path in paths:
+        part = read_table(path)
+        _require_columns(part, columns, path, "measure_features")
+        part["coverage_type"] = _coverage(part["coverage_type"], path)
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    doubled = table[table.duplicated(["block_id", "source"])]
+    if len(doubled):
+        row = doubled.iloc[0]
+        raise InputError(
+            f"block {row['block_id']} of source {row['source']!r} stands twice in the feature tables",
+            remedy="give each shard's table once; delete those of an older plan",
+        )
+    for source in sources or ():
+        if source not in set(table["source"]):
+            raise InputError(
+                f"the feature tables hold no source {source!r}",
+                given=", ".join(sorted(table["source"].unique())),
+            )
+    return table
+
+
+def integration_table(
+    features: pd.DataFrame, semantic: pd.DataFrame, sources: Sequence[str]
+) -> pd.DataFrame:
+    """The 30 features of each block: `block_id` and `INTEGRATION_FEATURES`, sorted by block id.
+
+    Parameters
+    ----------
+    features : as `read_features`.
+    semantic : block_id, source, semantic_class.
+    sources : (a, b).
+
+    Raises InputError if a block lacks a source or a semantic class.
+    """
+    shared = (*TERRAIN_FEATURES, "consistency", "containment")
+    of_source = (*QUALITY_FEATURES, *REGION_FEATURES)
+    merged = features.merge(
+        semantic[["block_id", "source", "semantic_class"]], on=["block_id", "source"], how="left"
+    )
+    merged = merged[merged["source"].isin(list(sources))]
+    bare = merged[merged["semantic_class"].isna()]
+    if len(bare):
+        row = bare.iloc[0]
+        raise InputError(
+            f"block {row['block_id']} of source {row['source']!r} has no semantic class",
+            remedy="run `snakemake --forcerun classify_semantic`",
+        )
+    halves = {s: merged[merged["source"] == s].set_index("block_id").sort_index() for s in sources}
+    a, b = (halves[source] for source in sources)
+    alone = a.index.symmetric_difference(b.index)
+    if len(alone):
+        raise InputError(
+            f"block {alone[0]} has features of one source only",
+            allowed=f"one row each of {sources[0]!r} and {sources[1]!r}",
+            remedy="run `snakemake --forcerun measure_features`",
+        )
+    table = pd.DataFrame(index=a.index)
+    for name in shared:
+        table[name] = a[name]
+    for suffix, half in (("a", a), ("b", b)):
+        for name in of_source:
+            table[f"{name}_{suffix}"] = half[name]
+        table[f"semantic_{suffix}"] = half["semantic_class"].astype(str)
+    return table.reset_index()[["block_id", *INTEGRATION_FEATURES]]
+
+
+def _block_table(
+    path: Path,
+    blocks: list[Block],
+    grid: BlockGrid,
+    stage: str,
+    columns: tuple[str, ...],
+    source: str | None,
+) -> pd.DataFrame:
+    """A table of one row a block, indexed by block id, with `columns` alone."""
+    table = read_table(path)
+    if source is not None and "source" in table.columns:
+        others = sorted(set(table["source"].astype(str)) - {source})
+        if others:
+            raise InputError(
+                f"table {path} is of another source", given=others[0], allowed=source
+            )
+    require_blocks(table, blocks, grid, stage=stage, path=path)
+    _require_columns(table, columns, path, stage)
+    table = table.set_index("block_id")[list(columns)]
+    if "coverage_type" in columns:
+        table["coverage_type"] = _coverage(table["coverage_type"], path)
+    return table
+
+
+def _require_columns(table: pd.DataFrame, columns: Sequence[str], path: Path, stage: str) -> None:
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(
+            f"table {path} has no column {missing[0]!r}",
+            given=", ".join(map(str, table.columns)),
+            remedy=f"it is of another version; run `snakemake --forcerun {stage}`",
+        )
+
+
+def _coverage(values: pd.Series, path: Path) -> pd.Categorical:
+    """Coverage types as a categorical in the order of `COVERAGE_TYPES`; a missing one stays so."""
+    strings = values.astype(object).where(values.notna(), None)
+    unknown = sorted({str(v) for v in strings if v is not None} - set(COVERAGE_TYPES))
+    if unknown:
+        raise InputError(
+            f"table {path}, column coverage_type: unknown type",
+            given=unknown[0],
+            allowed=", ".join(COVERAGE_TYPES),
+        )
+    return pd.Categorical(strings, categories=COVERAGE_TYPES)
