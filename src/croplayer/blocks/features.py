@@ -219,9 +219,7 @@ def compare_masks(
     )
 
 
-def read_features(
-    paths: Sequence[Path], *, sources: Sequence[str] | None = None
-) -> pd.DataFrame:
+def read_features(paths: Sequence[Path], *, sources: Sequence[str] | None = None) -> pd.DataFrame:
     """The feature tables of several shards as one, `coverage_type` categorical.
 
     Raises InputError for an absent or damaged file, a missing column, an unknown coverage type, a
@@ -312,9 +310,7 @@ def _block_table(
     if source is not None and "source" in table.columns:
         others = sorted(set(table["source"].astype(str)) - {source})
         if others:
-            raise InputError(
-                f"table {path} is of another source", given=others[0], allowed=source
-            )
+            raise InputError(f"table {path} is of another source", given=others[0], allowed=source)
     require_blocks(table, blocks, grid, stage=stage, path=path)
     _require_columns(table, columns, path, stage)
     table = table.set_index("block_id")[list(columns)]

@@ -23,10 +23,26 @@ def require_blocks(
 ) -> None:
     """Check that `table` has exactly one row a planned block (and source).
 
+    Parameters and errors as `require_ids`, with the planned blocks in the place of their ids.
+    """
+    ids = [grid.block_id(block) for block in set(blocks)]
+    require_ids(table, ids, stage=stage, per_source=per_source, path=path)
+
+
+def require_ids(
+    table: pd.DataFrame,
+    block_ids: Iterable[str],
+    *,
+    stage: str,
+    per_source: Sequence[str] | None = None,
+    path: str | Path | None = None,
+) -> None:
+    """Check that `table` has exactly one row for each of `block_ids` (and each source).
+
     Parameters
     ----------
     table : a column `block_id`, and `source` where `per_source` is given.
-    blocks : the planned blocks.
+    block_ids : ids of the planned blocks.
     stage : the name of the rule that makes the table; the message tells how to run it again.
     per_source : the sources of which every block must have one row each.
     path : the table's file, for the message.
@@ -48,7 +64,7 @@ def require_blocks(
             given=", ".join(map(str, table.columns)),
             remedy=remedy,
         )
-    ids = sorted(grid.block_id(block) for block in set(blocks))
+    ids = sorted(set(block_ids))
     if per_source is None:
         planned = pd.MultiIndex.from_arrays([ids], names=keys)
     else:
