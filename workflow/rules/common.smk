@@ -1,0 +1,159 @@
+# What the rules share: the configuration of a province, its shards, and params that carry only
+# the keys a rule uses, so that a changed value reruns what depends on it and nothing else.
+
+import sys
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from cropbase.errors import CropError
+from croplayer.active.lock import refresh_lock
+from croplayer.grid.blocks import ID_PATTERN
+from croplayer.grid.regions import read_region
+from croplayer.settings import NAME_PATTERN, Settings, load_settings
+
+CONFIG_FOLDER = config.get("config_folder", "config")
+PROVINCES = [name.strip() for name in str(config.get("provinces", "demo")).split(",")]
+
+
+def readable(work):
+    """Run `work`; a user's mistake becomes Snakemake's own kind of error, without a traceback."""
+    try:
+        return work()
+    except CropError as error:
+        raise WorkflowError(f"\n{error}") from None
+
+
+@cache
+def settings_of(province):
+    """The checked configuration of a province (read once a run)."""
+    return readable(lambda: load_settings(province, CONFIG_FOLDER))
+
+
+@cache
+def shards_of(province):
+    """{shard id: its planned blocks}, from the province's polygon: known before any job runs."""
+    settings = settings_of(province)
+    region = readable(lambda: read_region(**boundary_of(settings)))
+    grid = settings.grid.grid()
+    return {shard.shard_id: shard.blocks for shard in grid.shards(grid.blocks_touching(region))}
+
+
+def boundary_of(settings):
+    """Arguments of `read_region` for a province's boundary."""
+    query = settings.province.boundary_query
+    return {
+        "path": settings.province.boundary,
+        "layer": settings.province.boundary_layer,
+        "query": (query.field, query.value) if query else None,
+    }
+
+
+def sources_of(province):
+    """Names of the sources, A first."""
+    return list(settings_of(province).sources)
+
+
+def shard_files(stage, province, source=None, suffix=".tif"):
+    """The files of a stage: one a shard (and source)."""
+    folder = f"results/{province}/{stage}" + (f"/{source}" if source else "")
+    return [f"{folder}/{shard}{suffix}" for shard in shards_of(province)]
+
+
+def all_shards(stage, *, by_source=False, suffix=".tif"):
+    """Input function: the files of a stage over all shards (and, if so, all sources in order)."""
+
+    def files(wildcards):
+        sources = sources_of(wildcards.province) if by_source else [None]
+        return [
+            path
+            for source in sources
+            for path in shard_files(stage, wildcards.province, source, suffix)
+        ]
+
+    return files
+
+
+def each_source(stage, suffix=".tif"):
+    """Input function: a shard's file of every source, in order."""
+
+    def files(wildcards):
+        return [
+            f"results/{wildcards.province}/{stage}/{source}/{wildcards.shard}{suffix}"
+            for source in sources_of(wildcards.province)
+        ]
+
+    return files
+
+
+def section(name, *, only=None, leave_out=()):
+    """Params function: one section of the configuration, with the keys that a rule uses alone."""
+
+    def values(wildcards):
+        part = getattr(settings_of(wildcards.province), name)
+        include = None if only is None else set(only)
+        return part.model_dump(mode="json", include=include, exclude=set(leave_out))
+
+    return values
+
+
+def key(name, field):
+    """Params function: a single key of a section."""
+
+    def value(wildcards):
+        part = getattr(settings_of(wildcards.province), name)
+        return part.model_dump(mode="json", include={field})[field]
+
+    return value
+
+
+def label_file(name):
+    """Input function: a label file of the configuration, [] where none is configured."""
+
+    def path(wildcards):
+        value = getattr(settings_of(wildcards.province).labels, name)
+        return [] if value is None else str(value)
+
+    return path
+
+
+def model_file(stage, name):
+    """Input function: a file of a stage's model, trained here or in the province that lends it."""
+
+    def path(wildcards):
+        owner = getattr(settings_of(wildcards.province).models, stage) or wildcards.province
+        return f"results/{owner}/{stage}/model/{name}"
+
+    return path
+
+
+def source_names(wildcards):
+    """Params function: the names of the sources, A first."""
+    return sources_of(wildcards.province)
+
+
+def megapixels(wildcards, halo=True):
+    """Megapixels of a shard's mosaic: what memory and time are reckoned from."""
+    settings = settings_of(wildcards.province)
+    window = settings.grid.grid().shard_window(shards_of(wildcards.province)[wildcards.shard])
+    window = window.buffered(settings.mosaic.halo_pixels)
+    return window.height * window.width / 1e6
+
+
+def is_generated(province):
+    """True if everything of the province is generated."""
+    return settings_of(province).province.generated
+
+
+def note_of(wildcards):
+    """Params function: what every figure of a generated province must say."""
+    return "Generated data: no real place" if is_generated(wildcards.province) else ""
+
+
+# The locks of the label files are refreshed here and not by a rule: a lock is rewritten only if the
+# CONTENT of a label changed, so opening a GeoPackage in QGIS reruns nothing. Jobs never do this:
+# labels edited while jobs run wait for the next run.
+if workflow.is_main_process:
+    for province in PROVINCES:
+        readable(lambda: refresh_lock(province, settings_of(province).labels))

@@ -1,0 +1,64 @@
+# Provinces and blocks: province polygon -> blocks of the global grid -> shards, and what they cost.
+
+
+rule plan_blocks:
+    """Every block that shares area with the province, with its shard and county."""
+    input:
+        boundary=lambda wildcards: settings_of(wildcards.province).province.boundary,
+        counties=lambda wildcards: settings_of(wildcards.province).province.counties,
+    output:
+        blocks="results/{province}/plan/blocks.parquet",
+    log:
+        "logs/{province}/plan_blocks.log",
+    benchmark:
+        "results/{province}/benchmarks/plan_blocks.tsv"
+    params:
+        province=section(
+            "province",
+            leave_out=[
+                "title",
+                "official_area_ha",
+                "official_area_table",
+                "official_area_source",
+                "generated",
+            ],
+        ),
+        grid=section("grid"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/croplayer.yaml"
+    script:
+        "../../scripts/plan_blocks.py"
+
+
+rule preview_plan:
+    """Tile requests, disk and hours, before anything is fetched."""
+    input:
+        blocks="results/{province}/plan/blocks.parquet",
+    output:
+        table="results/{province}/plan/preview.json",
+        page=report(
+            "results/{province}/plan/preview.html",
+            caption="../report/preview.rst",
+            category="1 Plan",
+            labels={"what": "Preview of requests, disk and hours"},
+        ),
+    log:
+        "logs/{province}/preview_plan.log",
+    params:
+        title=key("province", "title"),
+        grid=section("grid"),
+        plan=section("plan"),
+        halo_pixels=key("mosaic", "halo_pixels"),
+        sources=lambda wildcards: settings_of(wildcards.province).model_dump(
+            mode="json", include={"sources"}
+        )["sources"],
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/croplayer.yaml"
+    script:
+        "../../scripts/preview_plan.py"

@@ -1,0 +1,26 @@
+# Terrain: block medians of elevation, slope, ruggedness and roughness, equal to gdaldem's.
+
+
+rule measure_terrain:
+    input:
+        blocks="results/{province}/plan/blocks.parquet",
+        dem=lambda wildcards: [
+            str(path)
+            for path in readable(lambda: dem_files(settings_of(wildcards.province).terrain))
+        ],
+    output:
+        terrain="results/{province}/terrain/{shard}.parquet",
+    log:
+        "logs/{province}/measure_terrain/{shard}.log",
+    benchmark:
+        "results/{province}/benchmarks/measure_terrain/{shard}.tsv"
+    params:
+        grid=section("grid"),
+        terrain=section("terrain"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/croplayer.yaml"
+    script:
+        "../../scripts/measure_terrain.py"
