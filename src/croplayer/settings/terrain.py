@@ -26,8 +26,8 @@ class TerrainSettings(Section):
     )
     ruggedness: Literal["riley", "wilson"] = Field(
         "riley",
-        description="formula of the terrain ruggedness index: `riley` (Riley et al. 1999, gdaldem's "
-        "default) or `wilson` (Wilson et al. 2007, gdaldem -alg Wilson)",
+        description="formula of the terrain ruggedness index: `riley` (Riley et al. 1999; gdaldem "
+        "by default) or `wilson` (Wilson et al. 2007, gdaldem -alg Wilson)",
     )
     missing_values: tuple[float, ...] = Field(
         (-32768.0, -9999.0),

@@ -187,7 +187,7 @@ class DemLayer:
 
 
 def _radii_m(crs: CRS, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Radius of curvature of the meridian, and radius of the parallel, metres (Snyder 1987, p. 24)."""
+    """Radii of the meridian's curve and of the parallel, metres (Snyder 1987, p. 24-25)."""
     ellipsoid = crs.ellipsoid
     a, b = ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre
     e2 = 1 - (b / a) ** 2
