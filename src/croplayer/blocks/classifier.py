@@ -19,6 +19,7 @@ import xgboost
 
 from cropbase.atomic import atomic_path, write_json
 from cropbase.errors import ConfigError, InputError
+from croplayer.blocks.evaluation import permutation_importance, score
 from croplayer.blocks.splitting import stratified_group_split
 from croplayer.settings.semantic import TreeSettings
 
@@ -175,7 +176,12 @@ def train(
             "metric": "decrease of accuracy",
             "repeats": settings.permutation_repeats,
             "features": permutation_importance(
-                model, matrix[rows], y[rows], settings.permutation_repeats, settings.seed
+                model.predict,
+                design.features,
+                matrix[rows],
+                y[rows],
+                repeats=settings.permutation_repeats,
+                seed=settings.seed,
             ),
         },
         "settings": settings.model_dump(mode="json"),
@@ -232,58 +238,6 @@ def read_card(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"model card {path} cannot be read", given=error) from None
     return card
-
-
-def score(truth: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """Accuracy, balanced accuracy, precision and recall a class, and the confusion matrix.
-
-    `confusion[i][j]` counts rows of class i that were predicted j, in the order of `classes`. The
-    balanced accuracy is the mean recall of the classes that occur. An undefined ratio is None.
-    """
-    index = {name: k for k, name in enumerate(classes)}
-    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    np.add.at(confusion, ([index[t] for t in truth], [index[p] for p in predicted]), 1)
-    hits, true, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    recall = [float(h / t) if t else None for h, t in zip(hits, true, strict=True)]
-    known = [value for value in recall if value is not None]
-    return {
-        "accuracy": float(hits.sum() / confusion.sum()),
-        "balanced_accuracy": float(np.mean(known)),
-        "classes": {
-            name: {
-                "precision": float(hits[k] / said[k]) if said[k] else None,
-                "recall": recall[k],
-                "rows": int(true[k]),
-            }
-            for k, name in enumerate(classes)
-        },
-        "confusion": confusion.tolist(),
-    }
-
-
-def permutation_importance(
-    model: BlockClassifier, matrix: np.ndarray, labels: np.ndarray, repeats: int, seed: int
-) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation of the decrease of accuracy when a feature is permuted.
-
-    Each feature has its own random stream, so adding a feature leaves the others' numbers alone.
-    """
-    before = float(np.mean(model.predict(matrix) == labels))
-    found = {}
-    for k, name in enumerate(model.design.features):
-        drops = np.zeros(repeats)
-        column = matrix[:, k]
-        # A feature of one value cannot matter, and a constant model heeds none.
-        if model.booster is not None and len(np.unique(column)) > 1:
-            stream = np.random.default_rng([seed, *name.encode()])
-            shuffled = np.tile(matrix, (repeats, 1))
-            n = len(matrix)
-            for r in range(repeats):
-                shuffled[r * n : (r + 1) * n, k] = stream.permutation(column)
-            hit = (model.predict(shuffled).reshape(repeats, n) == labels).mean(axis=1)
-            drops = before - hit
-        found[name] = {"mean": float(drops.mean()), "std": float(drops.std())}
-    return found
 
 
 def _fit(

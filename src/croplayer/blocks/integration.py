@@ -12,10 +12,10 @@ from cropbase.errors import ConfigError, InputError
 from cropbase.tables import read_table, write_table
 from croplayer.blocks import classifier
 from croplayer.blocks.classes import COVERAGE_TYPES, OPTIONS, SEMANTIC_CLASSES
-from croplayer.blocks.features import INTEGRATION_FEATURES, integration_table, read_features
 from croplayer.blocks.labels import label_digest, read_labels
 from croplayer.blocks.plots import plot_importance
 from croplayer.blocks.semantic import read_semantic
+from croplayer.blocks.tables import INTEGRATION_FEATURES, integration_table, read_features
 from croplayer.grid.completeness import require_ids
 from croplayer.grid.planning import read_plan
 from croplayer.settings.integration import IntegrationSettings

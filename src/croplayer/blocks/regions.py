@@ -125,7 +125,7 @@ def _find_runs(mask):
 
 @numba.njit(cache=True, nogil=True)
 def _connect_runs(pointer, start, stop):
-    """Region of every run (numbered in raster order), touching pairs below it, number of regions."""
+    """(region of each run, in raster order; its touching pairs with the row below; regions)."""
     n_runs = len(start)
     parent = np.arange(n_runs)
     pairs = np.zeros(n_runs, np.int64)

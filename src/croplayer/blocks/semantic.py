@@ -14,9 +14,9 @@ from cropbase.errors import InputError
 from cropbase.tables import read_table, write_table
 from croplayer.blocks import classifier
 from croplayer.blocks.classes import COVERAGE_TYPES, SEMANTIC_CLASSES
-from croplayer.blocks.features import SEMANTIC_FEATURES, read_features
 from croplayer.blocks.labels import label_digest, read_labels
 from croplayer.blocks.plots import plot_importance
+from croplayer.blocks.tables import SEMANTIC_FEATURES, read_features
 from croplayer.settings.semantic import SemanticSettings
 
 log = logging.getLogger(__name__)
