@@ -1,0 +1,280 @@
+"""Mask2Former (Cheng et al. 2022) for cropland, on the implementation of transformers.
+
+The semantic formulation with two classes, cropland and other: a chip has one target mask a class
+that it holds. The loss is `croplayer.segmentation.matching`, which knows unlabelled pixels.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cropbase.errors import DependencyError
+from croplayer.segmentation import matching
+from croplayer.segmentation.architectures.base import (
+    CLASSES,
+    CROPLAND,
+    OTHER,
+    SegmentationModel,
+)
+from croplayer.segmentation.architectures.presets import PRESETS
+
+if TYPE_CHECKING:
+    from transformers import Mask2FormerConfig
+
+    from croplayer.settings.segmentation import ModelShape, SegmentationSettings
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+_TINIEST = 1e-6
+
+
+@dataclass(frozen=True)
+class Mask2FormerOutputs:
+    """What the network says of a batch, a list entry a decoder layer (the last one counts).
+
+    class_logits : (batch, queries, 3): other, cropland, no object.
+    mask_logits : (batch, queries, rows, columns) in the resolution of the mask features.
+    pixel_logits : (batch, 1, rows, columns) of the deep supervision, None where it is off.
+    """
+
+    class_logits: list[Tensor]
+    mask_logits: list[Tensor]
+    pixel_logits: Tensor | None
+
+
+class Mask2Former(SegmentationModel):
+    """Mask2Former with two classes and, in training, deep supervision of its mask features."""
+
+    def __init__(
+        self,
+        network_config: Mask2FormerConfig,
+        *,
+        finest_stride: int = 4,
+        loss_points: int = 12544,
+        pixel_loss_weight: float = 0.0,
+        network: nn.Module | None = None,
+    ) -> None:
+        super().__init__(IMAGENET_MEAN, IMAGENET_STD)
+        from transformers import Mask2FormerForUniversalSegmentation
+
+        self.finest_stride = finest_stride
+        self.loss_points = loss_points
+        self.pixel_loss_weight = pixel_loss_weight
+        self.pretrained = network is not None
+        with _quiet():
+            self.network = network or Mask2FormerForUniversalSegmentation(network_config)
+        if finest_stride == 2:
+            # The stem's convolution halves, its pooling halves again: without the pooling the
+            # stem's own features are the map of stride 2 that the mask features need.
+            self.encoder.embedder.pooler = nn.Identity()
+        self.pixel_head = (
+            nn.Conv2d(network_config.mask_feature_size, 1, kernel_size=1)
+            if pixel_loss_weight
+            else None
+        )
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The backbone."""
+        return self.network.model.pixel_level_module.encoder
+
+    @classmethod
+    def from_settings(cls, settings: SegmentationSettings) -> Mask2Former:
+        """See `SegmentationModel.from_settings`. Raises DependencyError for weights not to be had."""
+        options = {
+            "loss_points": settings.loss_points,
+            "pixel_loss_weight": settings.pixel_loss_weight,
+        }
+        if settings.weights:
+            network = _published(settings.weights)
+            return cls(network.config, network=network, **options)
+        shape = settings.shape or PRESETS[settings.preset]
+        return cls(network_config(shape), finest_stride=shape.finest_stride, **options)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Mask2Former:
+        """See `SegmentationModel.from_config`."""
+        from transformers import Mask2FormerConfig
+
+        with _quiet():
+            stored = Mask2FormerConfig.from_dict(dict(config["network"]))
+        return cls(
+            stored,
+            finest_stride=config["finest_stride"],
+            loss_points=config["loss_points"],
+            pixel_loss_weight=config["pixel_loss_weight"],
+        )
+
+    def config(self) -> dict[str, Any]:
+        """See `SegmentationModel.config`."""
+        network = self.network.config.to_dict()
+        # Names and versions of where it came from would change the file but not the model.
+        for key in ("_name_or_path", "transformers_version", "torch_dtype", "dtype"):
+            network.pop(key, None)
+        return {
+            "network": network,
+            "finest_stride": self.finest_stride,
+            "loss_points": self.loss_points,
+            "pixel_loss_weight": self.pixel_loss_weight,
+        }
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """See `SegmentationModel.encoder_parameters`."""
+        return list(self.encoder.parameters()) if self.pretrained else []
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        return (images - self.mean[:, None, None]) / self.std[:, None, None]
+
+    def forward(self, images: Tensor) -> Mask2FormerOutputs:
+        """See `SegmentationModel.forward`; rows and columns are multiples of 32."""
+        training = self.training
+        result = self.network.model(
+            pixel_values=self._normalised(images), output_hidden_states=training, return_dict=True
+        )
+        masks = result.masks_queries_logits
+        predict = self.network.class_predictor
+        if not training:
+            norm = self.network.model.transformer_module.decoder.layernorm
+            last = norm(result.transformer_decoder_last_hidden_state)
+            return Mask2FormerOutputs([predict(last)], [masks[-1]], None)
+        states = result.transformer_decoder_intermediate_states
+        pixel = None
+        if self.pixel_head is not None:
+            pixel = self.pixel_head(result.pixel_decoder_last_hidden_state)
+        classes = [predict(state.transpose(0, 1)) for state in states]
+        return Mask2FormerOutputs(classes, list(masks), pixel)
+
+    def cropland_logits(self, outputs: Mask2FormerOutputs, size: tuple[int, int]) -> Tensor:
+        """See `SegmentationModel.cropland_logits`.
+
+        The queries are merged in the resolution of the mask features, S_k = sum over the queries of
+        P(class k) x sigmoid(mask), and only the log-odds log S_cropland - log S_other are enlarged:
+        one channel in full resolution instead of one a query. The sign of the log-odds is the
+        argmax over the two classes of the usual semantic post-processing.
+        """
+        weights = outputs.class_logits[-1].float().softmax(-1)[..., :2]
+        masks = outputs.mask_logits[-1].float().sigmoid()
+        scores = torch.einsum("bqk,bqhw->bkhw", weights, masks).clamp_min(_TINIEST).log()
+        odds = scores[:, CROPLAND : CROPLAND + 1] - scores[:, OTHER : OTHER + 1]
+        return F.interpolate(odds, size=size, mode="bilinear", align_corners=False).squeeze(1)
+
+    def chip_losses(
+        self,
+        outputs: Mask2FormerOutputs,
+        labels: Tensor,
+        valid: Tensor,
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        """See `SegmentationModel.chip_losses`: class, mask and dice summed over the decoder layers."""
+        points = matching.draw_points(
+            labels, valid, matching.OVERSAMPLE * self.loss_points, generator
+        )
+        losses: dict[str, Tensor] = {}
+        for class_logits, mask_logits in zip(
+            outputs.class_logits, outputs.mask_logits, strict=True
+        ):
+            parts = matching.layer_losses(
+                class_logits, mask_logits, points, self.loss_points, len(CLASSES)
+            )
+            for name, value in parts.items():
+                losses[name] = losses[name] + value if name in losses else value
+        if outputs.pixel_logits is not None:
+            losses["pixel"] = self.pixel_loss_weight * matching.pixel_losses(
+                outputs.pixel_logits, points
+            )
+        return losses
+
+    def embedding(self, images: Tensor) -> Tensor:
+        """See `SegmentationModel.embedding`: the coarsest features of the backbone."""
+        return self.encoder(self._normalised(images)).feature_maps[-1].float().mean(dim=(2, 3))
+
+
+def network_config(shape: ModelShape) -> Mask2FormerConfig:
+    """The transformers configuration of a model of this shape, two classes, no weights."""
+    from transformers import Mask2FormerConfig, ResNetConfig, SwinConfig
+
+    if shape.backbone == "resnet":
+        half = shape.finest_stride == 2
+        stages = ["stage1", "stage2", "stage3", "stage4"]
+        backbone = ResNetConfig(
+            layer_type="basic",
+            embedding_size=shape.stem_width,
+            hidden_sizes=list(shape.widths),
+            depths=list(shape.depths),
+            downsample_in_first_stage=half,
+            out_features=["stem", *stages] if half else stages,
+        )
+    else:
+        half = False
+        backbone = SwinConfig(
+            embed_dim=shape.widths[0],
+            depths=list(shape.depths),
+            num_heads=[max(width // 32, 1) for width in shape.widths],
+            window_size=shape.window_cells,
+            drop_path_rate=0.3 if sum(shape.depths) > 8 else 0.1,
+            out_features=["stage1", "stage2", "stage3", "stage4"],
+        )
+    with _quiet():
+        return Mask2FormerConfig(
+            backbone_config=backbone,
+            feature_size=shape.feature_width,
+            mask_feature_size=shape.feature_width,
+            hidden_dim=shape.feature_width,
+            encoder_feedforward_dim=shape.feedforward_width,
+            dim_feedforward=2 * shape.feedforward_width,
+            encoder_layers=shape.pixel_decoder_layers,
+            # transformers counts the prediction from the bare queries as a layer.
+            decoder_layers=shape.decoder_layers + 1,
+            num_attention_heads=shape.attention_heads,
+            num_queries=shape.queries,
+            common_stride=shape.finest_stride,
+            feature_strides=[2, 4, 8, 16, 32] if half else [4, 8, 16, 32],
+            num_labels=len(CLASSES),
+            id2label=dict(enumerate(CLASSES)),
+            label2id={name: index for index, name in enumerate(CLASSES)},
+        )
+
+
+def _published(name: str) -> nn.Module:
+    """A published checkpoint with its head replaced by one for two classes."""
+    from transformers import Mask2FormerForUniversalSegmentation
+
+    try:
+        with _quiet():
+            return Mask2FormerForUniversalSegmentation.from_pretrained(
+                name,
+                num_labels=len(CLASSES),
+                id2label=dict(enumerate(CLASSES)),
+                label2id={label: index for index, label in enumerate(CLASSES)},
+                ignore_mismatched_sizes=True,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DependencyError(
+            f"segmentation.weights: the Mask2Former checkpoint {name!r} cannot be loaded",
+            given=str(error).strip().splitlines()[0]
+            if str(error).strip()
+            else type(error).__name__,
+            allowed="a model name on huggingface.co, or a folder with config.json and "
+            "model.safetensors of a Mask2Former",
+            remedy="download it once where there is a network (`hf download NAME --local-dir FOLDER`) "
+            "and give the folder; or set segmentation.weights: null to build from nothing",
+        ) from None
+
+
+@contextmanager
+def _quiet():
+    """Hold back transformers' remarks on backbones and replaced heads: both are meant here."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

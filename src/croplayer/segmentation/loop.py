@@ -1,0 +1,268 @@
+"""The training loop: knows neither the architecture nor where the chips come from."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cropbase.atomic import atomic_path
+from cropbase.errors import CropError
+from cropbase.jobs import progress
+from croplayer.segmentation.architectures import SegmentationModel
+from croplayer.segmentation.engine import use_bf16
+from croplayer.segmentation.sampling import Batch, ChipSampler
+from croplayer.settings.segmentation import SegmentationSettings
+
+log = logging.getLogger(__name__)
+
+Validate = Callable[[SegmentationModel], dict[str, float]]
+"""Model in evaluation mode -> measures; `iou` decides which model is kept."""
+
+_FLOOR = 0.01
+_FORMAT = 1
+
+
+class NonFiniteLossError(CropError):
+    """The training loss became infinite or not a number."""
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands; everything but the weights of the model itself."""
+
+    step: int = 0
+    best_iou: float = -1.0
+    best_step: int = 0
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    stale: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def learning_rate_factor(step: int, total: int, settings: SegmentationSettings) -> float:
+    """Learning rate of a step (from 0) relative to its peak."""
+    warmup = min(settings.warmup_steps, max(total - 1, 0))
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if settings.schedule == "constant":
+        return 1.0
+    done = (step - warmup) / max(total - warmup, 1)
+    fall = (
+        (1 + math.cos(math.pi * done)) / 2 if settings.schedule == "cosine" else (1 - done) ** 0.9
+    )
+    return _FLOOR + (1 - _FLOOR) * fall
+
+
+class Trainer:
+    """AdamW with warm-up and schedule, moving average, early stopping, resumable state.
+
+    Every draw follows from the seed and the number of the step, and the state is saved after each
+    validation: on a CPU, a training that was killed and resumed ends in the same bytes as one that
+    was not.
+    """
+
+    def __init__(
+        self,
+        model: SegmentationModel,
+        sampler: ChipSampler,
+        validate: Validate,
+        settings: SegmentationSettings,
+        *,
+        device: torch.device,
+        total_steps: int,
+        checkpoint: Path,
+        fingerprint: str,
+    ) -> None:
+        self.settings, self.sampler, self.validate = settings, sampler, validate
+        self.device, self.total = device, total_steps
+        self.checkpoint, self.fingerprint = checkpoint, fingerprint
+        self.bf16 = use_bf16(settings, device)
+        self.model = model.to(device, memory_format=torch.channels_last)
+        groups = self.model.parameter_groups(
+            settings.learning_rate, settings.weight_decay, settings.encoder_learning_rate_factor
+        )
+        self.optimiser = torch.optim.AdamW(groups, fused=device.type == "cuda")
+        self.peaks = [group["lr"] for group in groups]
+        self.average = copy.deepcopy(self.model).eval() if settings.ema_decay else None
+        self.state = TrainingState()
+
+    # ------------------------------------------------------------------ the loop
+    def run(self) -> TrainingState:
+        """Train to the end, or to where early stopping ends it; returns the state with the best weights.
+
+        Raises NonFiniteLossError naming the chips if the loss is not finite.
+        """
+        import time
+
+        self._resume()
+        state, settings = self.state, self.settings
+        if self._stopped():
+            return state
+        started = time.monotonic() - state.seconds
+        sums: dict[str, float] = {}
+        counted = 0
+        first = state.step
+        batches = self.sampler.batches(first, self.total)
+        steps = zip(range(first, self.total), batches, strict=True)
+        for step, batch in progress(steps, what="training", unit="steps", total=self.total - first):
+            for name, value in self._step(step, batch).items():
+                sums[name] = sums.get(name, 0.0) + value
+            counted += 1
+            state.step = step + 1
+            if state.step % settings.validate_every_steps == 0 or state.step == self.total:
+                self._validate({name: value / counted for name, value in sums.items()})
+                sums, counted = {}, 0
+                state.seconds = time.monotonic() - started
+                self._save()
+                if self._stopped():
+                    log.info(
+                        "no better validation IoU in %d validations: training stops at step %d",
+                        state.stale,
+                        state.step,
+                    )
+                    break
+        batches.close()
+        return state
+
+    def _step(self, step: int, batch: Batch) -> dict[str, float]:
+        settings = self.settings
+        factor = learning_rate_factor(step, self.total, settings)
+        for group, peak in zip(self.optimiser.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * factor
+        # Drop path and drop-out draw from torch's own stream.
+        torch.manual_seed(settings.seed * 1_000_003 + step)
+        generator = torch.Generator(self.device).manual_seed(settings.seed * 1_000_003 + step)
+        batch = batch.to(self.device)
+        self.model.train()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            outputs = self.model(batch.images)
+        parts = self.model.chip_losses(outputs, batch.labels, batch.valid, generator)
+        chips = torch.stack(list(parts.values())).sum(0)
+        self._check_finite(step, chips, batch)
+        loss = chips.mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip_norm)
+        if not torch.isfinite(norm):
+            self._refuse(step, "gradient", batch.names)
+        self.optimiser.step()
+        self._update_average(step)
+        return {
+            "loss": float(loss.detach()),
+            **{name: float(value.detach().mean()) for name, value in parts.items()},
+        }
+
+    def _check_finite(self, step: int, chips: torch.Tensor, batch: Batch) -> None:
+        finite = torch.isfinite(chips)
+        if not finite.all():
+            names = [
+                name for name, good in zip(batch.names, finite.tolist(), strict=True) if not good
+            ]
+            self._refuse(step, "loss", names)
+
+    def _refuse(self, step: int, what: str, names: list[str] | tuple[str, ...]) -> None:
+        raise NonFiniteLossError(
+            f"the segmentation {what} is not finite at step {step}",
+            given="chip(s) " + "; ".join(names),
+            remedy="look at the imagery and labels there; lower segmentation.learning_rate, or set "
+            "segmentation.precision: fp32",
+        )
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        if self.average is None or self.settings.ema_decay is None:
+            return
+        # Early on the average would remember the random start.
+        decay = min(self.settings.ema_decay, (1 + step) / (10 + step))
+        own = self.model.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(own[name], 1 - decay)
+            else:
+                value.copy_(own[name])
+
+    def _validate(self, means: dict[str, float]) -> None:
+        state = self.state
+        model = self.average if self.average is not None else self.model
+        measures = self.validate(model.eval())
+        rate = self.optimiser.param_groups[-1]["lr"]
+        state.history.append({"step": state.step, "learning_rate": rate, **means, **measures})
+        log.info(
+            "step %d of %d: loss %.3f, validation IoU %.4f",
+            state.step,
+            self.total,
+            means["loss"],
+            measures["iou"],
+        )
+        if measures["iou"] > state.best_iou:
+            state.best_iou, state.best_step, state.stale = measures["iou"], state.step, 0
+            state.best_weights = {
+                name: value.detach().cpu().clone() for name, value in model.state_dict().items()
+            }
+        else:
+            state.stale += 1
+
+    def _stopped(self) -> bool:
+        patience = self.settings.early_stopping_patience
+        return self.state.step >= self.total or (
+            patience is not None and self.state.stale >= patience
+        )
+
+    # ------------------------------------------------------------------ resuming
+    def _save(self) -> None:
+        content: dict[str, Any] = {
+            "format": _FORMAT,
+            "fingerprint": self.fingerprint,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+            "optimiser": self.optimiser.state_dict(),
+            "state": vars(self.state),
+        }
+        with atomic_path(self.checkpoint) as path:
+            torch.save(content, path)
+
+    def _resume(self) -> None:
+        if not self.checkpoint.is_file():
+            return
+        try:
+            # weights_only: a checkpoint is data and may not run code.
+            content = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            log.warning(
+                "checkpoint %s cannot be read (%s): training starts anew", self.checkpoint, error
+            )
+            return
+        if (content.get("format"), content.get("fingerprint")) != (_FORMAT, self.fingerprint):
+            log.warning(
+                "checkpoint %s belongs to other labels, imagery or settings: training starts anew",
+                self.checkpoint,
+            )
+            return
+        self.model.load_state_dict(content["model"])
+        if self.average is not None:
+            self.average.load_state_dict(content["average"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.state = TrainingState(**content["state"])
+        log.info("training goes on from step %d", self.state.step)
+
+
+def training_fingerprint(settings: SegmentationSettings, data: str, start: str, bf16: bool) -> str:
+    """sha256 of all that decides the course of a training: a checkpoint of another one is refused.
+
+    `data` is the hash of the labelled windows, `start` that of the model to start from.
+    """
+    values = settings.model_dump(mode="json")
+    for name in ("threads", "loader_threads", "inference_batch_size", "threshold", "device"):
+        values.pop(name)
+    text = json.dumps([values, data, start, bf16], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

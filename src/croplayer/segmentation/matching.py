@@ -1,0 +1,191 @@
+"""The loss of Mask2Former for labels that are known in a part of the chip only.
+
+The published loss compares whole masks and has no notion of an unknown pixel: whatever lies outside
+the labelled extent would count as background. Here every term is taken in points, as in the paper's
+point-sampled loss, and the points are drawn from the known pixels alone. What an unknown pixel
+holds cannot reach the loss.
+
+Source: Cheng et al. 2022, Masked-attention Mask Transformer for Universal Image Segmentation
+(matching, point sampling, weights); Kirillov et al. 2020, PointRend (importance sampling).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn import functional as F
+
+CLASS_WEIGHT = 2.0
+MASK_WEIGHT = 5.0
+DICE_WEIGHT = 5.0
+NO_OBJECT_WEIGHT = 0.1
+OVERSAMPLE = 3
+IMPORTANCE_SHARE = 0.75
+
+
+@dataclass(frozen=True)
+class LabelledPoints:
+    """Pixels drawn from the known part of each chip of a batch.
+
+    coordinates : float32 (batch, points, 2), x and y in -1 to 1 as `grid_sample` takes them.
+    labels : int64 (batch, points).
+    known : bool (batch,); False for a chip without a known pixel, whose points mean nothing.
+    """
+
+    coordinates: Tensor
+    labels: Tensor
+    known: Tensor
+
+
+def draw_points(
+    labels: Tensor, valid: Tensor, count: int, generator: torch.Generator
+) -> LabelledPoints:
+    """Draw `count` known pixels of each chip, uniformly, with replacement.
+
+    Parameters
+    ----------
+    labels : int64 (batch, rows, columns).
+    valid : bool (batch, rows, columns).
+    """
+    batch, rows, cols = labels.shape
+    flat = torch.zeros((batch, count), dtype=torch.int64, device=labels.device)
+    known = torch.zeros(batch, dtype=torch.bool, device=labels.device)
+    for index in range(batch):
+        pixels = valid[index].reshape(-1).nonzero().squeeze(1)
+        # One draw a chip, known pixels or not: the other chips' points do not depend on it.
+        picks = torch.rand(count, generator=generator, device=labels.device)
+        if len(pixels):
+            known[index] = True
+            flat[index] = pixels[(picks * len(pixels)).long().clamp_(max=len(pixels) - 1)]
+    x = (flat % cols + 0.5) * (2.0 / cols) - 1.0
+    y = (flat // cols + 0.5) * (2.0 / rows) - 1.0
+    drawn = labels.reshape(batch, -1).gather(1, flat)
+    return LabelledPoints(torch.stack([x, y], dim=-1).float(), drawn, known)
+
+
+def sample(maps: Tensor, points: LabelledPoints) -> Tensor:
+    """Bilinear values of `maps` (batch, channels, rows, columns) in the points: (batch, channels, points)."""
+    return F.grid_sample(
+        maps.float(),
+        points.coordinates[:, None],
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    ).squeeze(2)
+
+
+def match(class_logits: Tensor, point_logits: Tensor, targets: Tensor, present: Tensor) -> Tensor:
+    """The query of each class, one to one, of least cost (Hungarian method), in fp32.
+
+    Parameters
+    ----------
+    class_logits : (batch, queries, classes + 1).
+    point_logits : (batch, queries, points), mask logits.
+    targets : float (batch, classes, points), 1 where the point is of the class.
+    present : bool (batch, classes); classes that have a point in the chip.
+
+    Returns
+    -------
+    int64 (batch, classes), index of the query, -1 for an absent class.
+    """
+    with torch.no_grad():
+        classes = targets.shape[1]
+        points = targets.shape[2]
+        held = targets.transpose(1, 2)
+        probability = point_logits.sigmoid()
+        # softplus(x) - x t is the cross-entropy; summed over the points it is a matrix product.
+        cross = F.softplus(point_logits).sum(-1, keepdim=True) - point_logits @ held
+        overlap = probability @ held
+        total = probability.sum(-1, keepdim=True) + targets.sum(-1)[:, None]
+        dice = 1 - (2 * overlap + 1) / (total + 1)
+        cost = (
+            MASK_WEIGHT * cross / points
+            + DICE_WEIGHT * dice
+            - CLASS_WEIGHT * class_logits.softmax(-1)[..., :classes]
+        )
+        # A loss that is not finite is reported by the training loop, which knows the chip.
+        cost = torch.nan_to_num(cost, nan=1e9, posinf=1e9, neginf=-1e9).cpu().numpy()
+        there = present.cpu().numpy()
+    assigned = torch.full((len(cost), classes), -1, dtype=torch.int64)
+    for index, (costs, columns) in enumerate(zip(cost, there, strict=True)):
+        wanted = columns.nonzero()[0]
+        queries, order = linear_sum_assignment(costs[:, wanted])
+        for query, column in zip(queries, order, strict=True):
+            assigned[index, wanted[column]] = int(query)
+    return assigned.to(class_logits.device)
+
+
+def layer_losses(
+    class_logits: Tensor,
+    mask_logits: Tensor,
+    points: LabelledPoints,
+    count: int,
+    classes: int = 2,
+) -> dict[str, Tensor]:
+    """The weighted losses of one decoder layer.
+
+    Parameters
+    ----------
+    class_logits : (batch, queries, classes + 1); the last class is "no object".
+    mask_logits : (batch, queries, rows, columns) in any resolution.
+    points : candidate points, `OVERSAMPLE * count` a chip.
+    count : points that enter the loss, three quarters of them the most uncertain candidates.
+
+    Returns
+    -------
+    `class`, `mask`, `dice`: float32 (batch,), 0 for a chip without a known pixel.
+    """
+    class_logits = class_logits.float()
+    logits = sample(mask_logits, points)
+    targets = F.one_hot(points.labels, classes).transpose(1, 2).float()
+    present = (targets.sum(-1) > 0) & points.known[:, None]
+    assigned = match(class_logits, logits[..., :count], targets[..., :count], present)
+
+    chip, target_class = (assigned >= 0).nonzero(as_tuple=True)
+    query = assigned[chip, target_class]
+    chosen = logits[chip, query]
+    truth = targets[chip, target_class]
+    hard = int(IMPORTANCE_SHARE * count)
+    with torch.no_grad():
+        uncertain = chosen.abs().topk(hard, dim=1, largest=False).indices
+        anywhere = torch.arange(count - hard, device=chosen.device).expand(len(chosen), -1)
+        picked = torch.cat([uncertain, anywhere], dim=1)
+    chosen, truth = chosen.gather(1, picked), truth.gather(1, picked)
+    cross = F.binary_cross_entropy_with_logits(chosen, truth, reduction="none").mean(1)
+    probability = chosen.sigmoid()
+    dice = 1 - (2 * (probability * truth).sum(1) + 1) / (probability.sum(1) + truth.sum(1) + 1)
+
+    batch, queries, _ = class_logits.shape
+    wanted = torch.full((batch, queries), classes, dtype=torch.int64, device=chosen.device)
+    wanted[chip, query] = target_class
+    weight = torch.ones(classes + 1, device=chosen.device)
+    weight[-1] = NO_OBJECT_WEIGHT
+    surprise = F.cross_entropy(class_logits.transpose(1, 2), wanted, weight, reduction="none")
+    class_loss = surprise.sum(1) / weight[wanted].sum(1)
+
+    # The mean over the batch of these is the paper's sum over masks divided by their number.
+    share = batch / max(len(chip), 1)
+    zero = torch.zeros(batch, device=chosen.device)
+    return {
+        "class": CLASS_WEIGHT * class_loss * points.known,
+        "mask": MASK_WEIGHT * share * zero.index_add(0, chip, cross),
+        "dice": DICE_WEIGHT * share * zero.index_add(0, chip, dice),
+    }
+
+
+def pixel_losses(pixel_logits: Tensor, points: LabelledPoints) -> Tensor:
+    """Cross-entropy plus Dice of a per-pixel cropland map, float32 (batch,).
+
+    Parameters
+    ----------
+    pixel_logits : (batch, 1, rows, columns) in any resolution.
+    """
+    logits = sample(pixel_logits, points).squeeze(1)
+    truth = (points.labels == 1).float()
+    cross = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(1)
+    probability = logits.sigmoid()
+    dice = 1 - (2 * (probability * truth).sum(1) + 1) / (probability.sum(1) + truth.sum(1) + 1)
+    return (cross + dice) * points.known

@@ -1,0 +1,171 @@
+"""Batches of training chips, a pure function of the seed and the number of the step.
+
+No random state is carried from step to step: a training that is resumed, or that prepares chips in
+several threads, draws exactly the chips of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from croplayer.active.rasterise import CROPLAND, IGNORED
+from croplayer.segmentation.augmentation import draw_scale, recolour, turn
+from croplayer.segmentation.windows import LabelledWindow
+from croplayer.settings.segmentation import SegmentationSettings
+
+_INDEX_STEP = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Chips of one training step.
+
+    images : float32 (batch, 3, rows, columns), 0-1; where there is no imagery, `fill`.
+    labels : int64 (batch, rows, columns), 0 other, 1 cropland; 0 where unknown.
+    valid : bool (batch, rows, columns), labels that count.
+    names : where each chip comes from, for messages.
+    """
+
+    images: Tensor
+    labels: Tensor
+    valid: Tensor
+    names: tuple[str, ...]
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device, images channels-last."""
+        return Batch(
+            self.images.to(device, non_blocking=True, memory_format=torch.channels_last),
+            self.labels.to(device, non_blocking=True),
+            self.valid.to(device, non_blocking=True),
+            self.names,
+        )
+
+
+class ChipSampler:
+    """Draws chips from labelled windows, balanced between cropland and everything else.
+
+    A chip is drawn by a pixel that it must hold: with probability `cropland_share` one of cropland,
+    else another one; windows count by their pixels of that class. So blocks without any cropland
+    are seen as often as their area asks for, and rare cropland is not drowned.
+    """
+
+    def __init__(
+        self,
+        windows: Sequence[LabelledWindow],
+        settings: SegmentationSettings,
+        fill: tuple[float, ...],
+    ) -> None:
+        self.windows = list(windows)
+        self.settings = settings
+        self.fill = np.asarray(fill, dtype=np.float32)
+        self._pixels: dict[bool, list[np.ndarray]] = {True: [], False: []}
+        for window in self.windows:
+            for wanted, store in self._pixels.items():
+                store.append(self._index(window, wanted))
+        self._weights = {}
+        for wanted, store in self._pixels.items():
+            counts = np.array([len(pixels) for pixels in store], dtype=np.float64)
+            self._weights[wanted] = counts / counts.sum() if counts.sum() else None
+
+    @staticmethod
+    def _index(window: LabelledWindow, cropland: bool) -> np.ndarray:
+        """Flat indices of pixels of a class, thinned where there are many of them."""
+        wanted = window.target == CROPLAND
+        if not cropland:
+            wanted = ~wanted & (window.target != IGNORED)
+        thinned = np.zeros_like(wanted)
+        thinned[::_INDEX_STEP, ::_INDEX_STEP] = wanted[::_INDEX_STEP, ::_INDEX_STEP]
+        chosen = thinned if thinned.sum() >= 64 else wanted
+        return np.flatnonzero(chosen).astype(np.int64)
+
+    @property
+    def labelled_pixels(self) -> int:
+        """Labelled pixels of all windows."""
+        return sum(window.known_pixels for window in self.windows)
+
+    def batch(self, step: int) -> Batch:
+        """The chips of step `step`."""
+        chips = [self._chip(step, slot) for slot in range(self.settings.batch_size)]
+        rgb = np.stack([chip[0] for chip in chips])
+        target = np.stack([chip[1] for chip in chips])
+        valid = torch.from_numpy(target != IGNORED)
+        labels = torch.from_numpy(target == CROPLAND).long()
+        images = torch.from_numpy(rgb).permute(0, 3, 1, 2)
+        return Batch(images, labels, valid, tuple(chip[2] for chip in chips))
+
+    def batches(self, first: int, stop: int) -> Iterator[Batch]:
+        """The batches of steps first to stop - 1, prepared ahead by `loader_threads`."""
+        threads = self.settings.loader_threads
+        if threads == 0:
+            yield from map(self.batch, range(first, stop))
+            return
+        with ThreadPoolExecutor(threads, thread_name_prefix="chips") as pool:
+            ahead: list[Future[Batch]] = []
+            following = first
+            while following < stop or ahead:
+                while following < stop and len(ahead) < 2 * threads:
+                    ahead.append(pool.submit(self.batch, following))
+                    following += 1
+                yield ahead.pop(0).result()
+
+    def _chip(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray, str]:
+        """One augmented chip: float32 (rows, columns, 3), uint8 target (rows, columns), its name."""
+        settings, augmentation = self.settings, self.settings.augmentation
+        rng = np.random.default_rng([settings.seed, 1, step, slot])
+        cropland = rng.random() < settings.cropland_share
+        if self._weights[cropland] is None:
+            cropland = not cropland
+        number = int(rng.choice(len(self.windows), p=self._weights[cropland]))
+        window = self.windows[number]
+        pixels = self._pixels[cropland][number]
+        row, col = divmod(int(pixels[rng.integers(len(pixels))]), window.target.shape[1])
+        size = settings.chip_pixels
+        edge = max(round(size / draw_scale(augmentation, rng)), 8)
+        top = row - int(rng.integers(edge))
+        left = col - int(rng.integers(edge))
+        rgb, imagery, target = self._cut(window, top, left, edge)
+        if edge != size:
+            rgb, imagery, target = _resize(rgb, imagery, target, size)
+        if augmentation.d4:
+            rgb, imagery, target = turn([rgb, imagery, target], rng)
+        image = recolour(rgb.astype(np.float32) / 255, augmentation, rng)
+        image[~imagery] = self.fill
+        name = f"{window.name} row {window.window.row + top} column {window.window.col + left}"
+        return image, np.ascontiguousarray(target), name
+
+    @staticmethod
+    def _cut(
+        window: LabelledWindow, top: int, left: int, edge: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A square of a window; what lies outside it is without imagery and unknown."""
+        rows, cols = window.target.shape
+        rgb = np.zeros((edge, edge, 3), dtype=np.uint8)
+        imagery = np.zeros((edge, edge), dtype=bool)
+        target = np.full((edge, edge), IGNORED, dtype=np.uint8)
+        r0, r1 = max(top, 0), min(top + edge, rows)
+        c0, c1 = max(left, 0), min(left + edge, cols)
+        inner = slice(r0 - top, r1 - top), slice(c0 - left, c1 - left)
+        outer = slice(r0, r1), slice(c0, c1)
+        rgb[inner], imagery[inner] = window.rgb[outer], window.imagery[outer]
+        target[inner] = window.target[outer]
+        return rgb, imagery, target
+
+
+def _resize(
+    rgb: np.ndarray, imagery: np.ndarray, target: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Colours bilinear, labels and validity by the nearest pixel."""
+    colours = torch.from_numpy(rgb).permute(2, 0, 1)[None].float()
+    colours = F.interpolate(
+        colours, size=(size, size), mode="bilinear", align_corners=False, antialias=False
+    )
+    nearest = ((np.arange(size) + 0.5) * (len(target) / size)).astype(np.int64)
+    grid = np.ix_(nearest, nearest)
+    return colours[0].permute(1, 2, 0).numpy(), imagery[grid], target[grid]

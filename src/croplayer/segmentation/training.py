@@ -1,0 +1,248 @@
+"""Training the cropland segmentation of a province."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from croplayer.validation.confusion import Confusion
+
+from cropbase.atomic import atomic_path, write_json
+from croplayer.active.rasterise import CROPLAND, IGNORED
+from croplayer.grid import BlockGrid
+from croplayer.segmentation import storage
+from croplayer.segmentation.architectures import SegmentationModel, build_model
+from croplayer.segmentation.engine import Predictor, choose_device, use_bf16
+from croplayer.segmentation.loop import Trainer, TrainingState, training_fingerprint
+from croplayer.segmentation.sampling import ChipSampler
+from croplayer.segmentation.windows import LabelledWindow, data_hash, load_windows
+from croplayer.settings.segmentation import SegmentationSettings
+
+log = logging.getLogger(__name__)
+
+
+def train_segmentation(
+    *,
+    mosaics: dict[str, list[Path]],
+    polygons: Path,
+    extents: Path,
+    grid: BlockGrid,
+    settings: SegmentationSettings,
+    model_dir: Path,
+    checkpoint: Path,
+    curve: Path | None = None,
+) -> dict[str, Any]:
+    """Train a segmentation model on labelled extents and keep the best one on the validation extents.
+
+    Parameters
+    ----------
+    mosaics : source -> its shard rasters, uint8 RGB, EPSG:4326 on the global pixel grid.
+    polygons, extents : label tables (GeoParquet, EPSG:4326). Outside the extents, and where there is
+        no imagery, pixels are ignored in loss and measures.
+    model_dir : receives model.safetensors, model.json, card.json and history.csv, all at the end.
+        The weights are the same bytes for the same input on the same CPU and number of threads.
+    checkpoint : resumable state, removed at the end.
+    curve : picture of losses and validation IoU, if wanted.
+
+    Returns
+    -------
+    The content of card.json.
+
+    Raises
+    ------
+    InputError for labels or mosaics that cannot be used, DependencyError for published weights that
+    cannot be had, NonFiniteLossError (a CropError) naming the chips.
+    """
+    set_threads(settings)
+    windows, unused = load_windows(
+        mosaics=mosaics,
+        polygons=Path(polygons),
+        extents=Path(extents),
+        grid=grid,
+        margin_pixels=settings.chip_pixels // 2,
+    )
+    device = choose_device(settings)
+    model, start = _starting_model(settings)
+    validation = [window for window in windows if window.split == "validation"]
+    description = {
+        "settings": settings.model_dump(mode="json"),
+        "starts_from": start,
+        "data": _describe_data(windows, unused),
+    }
+    if settings.pretrained_use == "as_is" and settings.pretrained_model:
+        measures = measure(model, validation, settings, device)
+        state = TrainingState(best_iou=measures["iou"], history=[{"step": 0, **measures}])
+    else:
+        training = [window for window in windows if window.split == "train"]
+        sampler = ChipSampler(training, settings, tuple(model.mean.tolist()))
+        trainer = Trainer(
+            model,
+            sampler,
+            lambda candidate: measure(candidate, validation, settings, device),
+            settings,
+            device=device,
+            total_steps=training_steps(settings, sampler.labelled_pixels),
+            checkpoint=Path(checkpoint),
+            fingerprint=training_fingerprint(
+                settings, data_hash(windows), start or "", use_bf16(settings, device)
+            ),
+        )
+        state = trainer.run()
+        model.load_state_dict(state.best_weights)
+    card = {
+        **description,
+        "result": {
+            "steps": state.step,
+            "best_step": state.best_step,
+            "parameters": storage.count_parameters(model),
+            "validation": next(
+                (row for row in state.history if row["step"] == state.best_step), {}
+            ),
+            "note": "the validation extents choose the best step, so their IoU flatters a little",
+        },
+        "run": {
+            "wall_seconds": round(state.seconds, 1),
+            "precision": "bf16" if use_bf16(settings, device) else "fp32",
+            **hardware(device),
+        },
+    }
+    _write_model(model, settings, state, card, Path(model_dir))
+    if curve is not None:
+        from croplayer.segmentation.curve import draw_curve
+
+        draw_curve(state.history, Path(curve))
+    Path(checkpoint).unlink(missing_ok=True)
+    return card
+
+
+def training_steps(settings: SegmentationSettings, labelled_pixels: int) -> int:
+    """Steps of a training: `max_steps`, or fewer if `epochs` over the labelled area end before."""
+    if settings.epochs is None:
+        return settings.max_steps
+    drawn = settings.batch_size * settings.chip_pixels**2
+    return max(min(settings.max_steps, math.ceil(settings.epochs * labelled_pixels / drawn)), 1)
+
+
+def measure(
+    model: SegmentationModel,
+    windows: list[LabelledWindow],
+    settings: SegmentationSettings,
+    device: torch.device,
+) -> dict[str, float]:
+    """Pixel agreement of a model on labelled windows, with the inference of the map itself.
+
+    Returns
+    -------
+    `iou`, `precision`, `recall`, `f1` pooled over all windows, and `iou_<source>` (Eq. 2). A ratio
+    without a denominator (no cropland mapped or labelled) is 0.
+    """
+    predictor = Predictor(model, settings, device)
+    counts: dict[str, Confusion] = {}
+    for window in windows:
+        known = window.target != IGNORED
+        rows, cols = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
+        inner = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+        origin = (window.window.row, window.window.col)
+        probability = _inner_prediction(predictor, window, origin, inner)
+        count = Confusion.count(
+            probability >= settings.threshold, window.target[inner] == CROPLAND, known[inner]
+        )
+        counts[window.source] = counts.get(window.source, Confusion()) + count
+    total = sum(counts.values(), Confusion())
+    names = ("iou", "precision", "recall", "f1")
+    measures = {name: float(np.nan_to_num(getattr(total, name))) for name in names}
+    for source, count in sorted(counts.items()):
+        measures[f"iou_{source}"] = float(np.nan_to_num(count.iou))
+    return measures
+
+
+def _inner_prediction(
+    predictor: Predictor,
+    window: LabelledWindow,
+    origin: tuple[int, int],
+    inner: tuple[slice, slice],
+) -> np.ndarray:
+    """Probability of the labelled part of a window; the margin serves as surroundings."""
+    from croplayer.grid import PixelWindow
+    from croplayer.segmentation.engine import array_reader
+
+    rows, cols = inner
+    part = PixelWindow(
+        origin[0] + rows.start,
+        origin[1] + cols.start,
+        rows.stop - rows.start,
+        cols.stop - cols.start,
+    )
+    read = array_reader(window.rgb, window.imagery, window.window)
+    return np.concatenate([strip for _, strip in predictor.strips(part, read)])
+
+
+def _starting_model(settings: SegmentationSettings) -> tuple[SegmentationModel, str | None]:
+    """The model before training and the hash of what it starts from, if anything."""
+    torch.manual_seed(settings.seed)
+    if settings.pretrained_model is None:
+        return build_model(settings), None
+    model, _ = storage.load_model(settings.pretrained_model)
+    return model, storage.model_hash(settings.pretrained_model)
+
+
+def set_threads(settings: SegmentationSettings) -> None:
+    """Let torch use as many threads as the settings say."""
+    if settings.threads is not None and torch.get_num_threads() != settings.threads:
+        torch.set_num_threads(settings.threads)
+
+
+def _describe_data(windows: list[LabelledWindow], unused: list[str]) -> dict[str, Any]:
+    rows: dict[str, dict[str, Any]] = {}
+    for split in ("train", "validation"):
+        for source in sorted({window.source for window in windows}):
+            chosen = [w for w in windows if (w.split, w.source) == (split, source)]
+            known = sum(window.known_pixels for window in chosen)
+            cropland = sum(window.cropland_pixels for window in chosen)
+            rows.setdefault(split, {})[source] = {
+                "extents": len(chosen),
+                "pixels": known,
+                "cropland_fraction": round(cropland / known, 6) if known else None,
+            }
+    return {"sha256": data_hash(windows), "splits": rows, "unused_extents": unused}
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """Machine and versions, for a model card."""
+    packages = ("torch", "transformers", "numpy", "rasterio")
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "cpu": platform.processor() or platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+def _write_model(
+    model: SegmentationModel,
+    settings: SegmentationSettings,
+    state: TrainingState,
+    card: dict[str, Any],
+    folder: Path,
+) -> None:
+    columns = list(dict.fromkeys(name for row in state.history for name in row))
+    with (
+        atomic_path(folder / storage.HISTORY) as path,
+        path.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.DictWriter(handle, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(state.history)
+    write_json(folder / storage.CARD, card)
+    storage.save_description(model, settings.architecture, settings.chip_pixels, folder)
+    storage.save_weights(model, folder)

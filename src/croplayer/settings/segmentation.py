@@ -1,0 +1,222 @@
+"""Settings of the cropland segmentation: model, training and inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from cropbase.config import Section
+
+
+class ModelShape(Section):
+    """The size of a Mask2Former that is built from configuration, in place of a preset."""
+
+    backbone: Literal["resnet", "swin"] = Field(
+        "swin", description="kind of the encoder: resnet (basic blocks) or swin"
+    )
+    depths: tuple[int, int, int, int] = Field(
+        (2, 2, 6, 2), description="layers of each of the four encoder stages"
+    )
+    widths: tuple[int, int, int, int] = Field(
+        (96, 192, 384, 768),
+        description="channels of each of the four encoder stages; swin doubles from the first one",
+    )
+    stem_width: int = Field(64, ge=8, description="channels of the stem (resnet only)")
+    finest_stride: Literal[2, 4] = Field(
+        4,
+        description="pixels a cell of the finest feature map, in which masks are predicted; 2 needs "
+        "backbone resnet and keeps narrow fields apart in coarse imagery",
+    )
+    window_cells: int = Field(
+        7, ge=2, description="attention window of swin, cells of a feature map"
+    )
+    feature_width: int = Field(
+        256, ge=32, multiple_of=32, description="channels of the pixel decoder and of the queries"
+    )
+    feedforward_width: int = Field(
+        1024, ge=32, description="hidden width of the feed-forward layers"
+    )
+    attention_heads: int = Field(8, ge=1, description="attention heads; must divide feature_width")
+    pixel_decoder_layers: int = Field(
+        6,
+        ge=1,
+        le=12,
+        description="layers of multi-scale deformable attention in the pixel decoder",
+    )
+    decoder_layers: int = Field(
+        9, ge=1, le=18, description="layers of the transformer decoder (masked attention)"
+    )
+    queries: int = Field(100, ge=2, le=400, description="queries; each proposes one mask")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelShape:
+        if self.feature_width % self.attention_heads:
+            raise ValueError(
+                f"attention_heads = {self.attention_heads} must divide "
+                f"feature_width = {self.feature_width}"
+            )
+        if self.finest_stride == 2 and self.backbone != "resnet":
+            raise ValueError("finest_stride 2 is only there for backbone resnet")
+        if self.backbone == "swin":
+            first = self.widths[0]
+            if self.widths != (first, 2 * first, 4 * first, 8 * first):
+                raise ValueError(
+                    f"widths of swin double from stage to stage: {first}, {2 * first}, {4 * first}, "
+                    f"{8 * first} would be right"
+                )
+        return self
+
+
+class Augmentation(Section):
+    """Random changes of the training chips. Every one is off at 0 (or at scale 1)."""
+
+    d4: bool = Field(True, description="quarter turns and mirror images (aerial images have no up)")
+    scale_min: float = Field(0.75, gt=0.2, le=1.0, description="smallest zoom factor")
+    scale_max: float = Field(1.33, ge=1.0, lt=5.0, description="largest zoom factor")
+    brightness: float = Field(0.2, ge=0, lt=1, description="largest relative change of brightness")
+    contrast: float = Field(0.2, ge=0, lt=1, description="largest relative change of contrast")
+    saturation: float = Field(
+        0.3, ge=0, le=1, description="largest relative change of saturation (season)"
+    )
+    colour: float = Field(
+        0.08, ge=0, lt=0.5, description="largest relative gain of a single band (sensor, season)"
+    )
+    haze: float = Field(
+        0.3, ge=0, lt=1, description="largest share of a bright veil mixed into the chip"
+    )
+    noise: float = Field(
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="largest standard deviation of pixel noise, share of full scale",
+    )
+
+
+class SegmentationSettings(Section):
+    """Mask2Former: which model, how it is trained, how it is run over a province.
+
+    The defaults are those of a real province in zoom 16 on one GPU.
+    """
+
+    architecture: Literal["mask2former"] = Field(
+        "mask2former", description="segmentation architecture"
+    )
+    preset: Literal["tiny", "base", "large"] = Field(
+        "base",
+        description="size of a model built from configuration: tiny trains from nothing in minutes on "
+        "a CPU; base is Swin-T, large Swin-L. Not used where `weights` or `shape` is given",
+    )
+    shape: ModelShape | None = Field(None, description="an explicit size, instead of `preset`")
+    weights: str | None = Field(
+        None,
+        description="published Mask2Former checkpoint to start from: a Hugging Face name such as "
+        "facebook/mask2former-swin-tiny-ade-semantic, or a local folder; null builds from nothing",
+    )
+    pretrained_model: Path | None = Field(
+        None,
+        description="folder of a model that this workflow trained for another province, to start from",
+    )
+    pretrained_use: Literal["fine_tune", "as_is"] = Field(
+        "fine_tune", description="train pretrained_model on, or take it unchanged (no training)"
+    )
+
+    chip_pixels: int = Field(
+        512, ge=64, le=2048, multiple_of=32, description="edge of a chip in training and inference"
+    )
+    overlap_pixels: int = Field(
+        128,
+        ge=0,
+        description="overlap of neighbouring chips in inference, blended; at most half a chip",
+    )
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="cropland where the probability reaches this"
+    )
+
+    batch_size: int = Field(8, ge=1, description="chips a training step")
+    inference_batch_size: int = Field(16, ge=1, description="chips a forward pass in inference")
+    max_steps: int = Field(20000, ge=1, description="training steps at most")
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        description="passes over the labelled area (chips drawn x chip area / labelled pixels); the "
+        "smaller of this and max_steps ends the training; null leaves max_steps alone",
+    )
+    learning_rate: float = Field(1e-4, gt=0, le=0.1, description="peak learning rate of AdamW")
+    encoder_learning_rate_factor: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="learning rate of a pretrained encoder relative to the rest; an encoder built "
+        "from nothing learns at the full rate",
+    )
+    weight_decay: float = Field(0.05, ge=0, lt=1, description="decoupled weight decay of AdamW")
+    warmup_steps: int = Field(500, ge=0, description="steps of linear warm-up")
+    schedule: Literal["cosine", "polynomial", "constant"] = Field(
+        "polynomial",
+        description="course of the learning rate after the warm-up, down to 1 % of the peak",
+    )
+    gradient_clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    cropland_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the chips centred on cropland; the others on something else",
+    )
+    loss_points: int = Field(
+        12544, ge=64, description="valid pixels of a chip in which the mask loss is taken"
+    )
+    pixel_loss_weight: float = Field(
+        0.0,
+        ge=0,
+        description="weight of deep supervision: a per-pixel loss straight on the mask features, which "
+        "makes a model without pretrained weights learn much faster; 0 switches it off",
+    )
+    ema_decay: float | None = Field(
+        0.999, gt=0, lt=1, description="exponential moving average of the weights; null for none"
+    )
+    validate_every_steps: int = Field(
+        500,
+        ge=1,
+        description="steps between two validations (and between two resumable checkpoints)",
+    )
+    early_stopping_patience: int | None = Field(
+        10,
+        ge=1,
+        description="validations without a better IoU before training stops; null for never",
+    )
+    augmentation: Augmentation = Field(
+        default_factory=Augmentation, description="random changes of the training chips"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto",
+        description="auto runs the network in bf16 where the hardware computes in it (GPU, CPU with "
+        "avx512_bf16 or amx); matcher, loss and weights stay in fp32",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
+    threads: int | None = Field(
+        None, ge=1, description="CPU threads; null takes those of the machine"
+    )
+    loader_threads: int = Field(
+        2, ge=0, le=64, description="threads that prepare chips ahead of the network; 0 for none"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of weights, chips and augmentation")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SegmentationSettings:
+        if self.overlap_pixels > self.chip_pixels // 2:
+            raise ValueError(
+                f"overlap_pixels = {self.overlap_pixels} is more than half of "
+                f"chip_pixels = {self.chip_pixels}"
+            )
+        if self.weights and self.pretrained_model:
+            raise ValueError("give weights or pretrained_model, not both")
+        if self.pretrained_use == "as_is" and not self.pretrained_model:
+            raise ValueError("pretrained_use as_is needs pretrained_model")
+        return self
+
+    @property
+    def stride_pixels(self) -> int:
+        """Distance of neighbouring chips in inference, pixels."""
+        return self.chip_pixels - self.overlap_pixels
