@@ -1,0 +1,145 @@
+"""One attempt at one tile: ask, and say what the answer means."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+import httpx
+
+from croplayer.settings.sources import XyzSource
+from croplayer.tiles.errors import RejectedImageError
+from croplayer.tiles.image import inspect_image
+
+MAX_IMAGE_BYTES = 8 * 1024 * 1024
+"""No tile of 512 pixels is larger; an endless answer must not fill the memory."""
+
+_ABSENT = {204, 404, 410}
+_REFUSED = {401, 402, 403, 407}
+_PASSING = {408, 425, 429}
+
+
+class Verdict(Enum):
+    """What an answer means for the tile and for the run."""
+
+    STORED = "stored"
+    UNCHANGED = "unchanged"
+    ABSENT = "absent"
+    RETRY = "retry"
+    HOPELESS = "hopeless"  # asking this tile again cannot help
+    REFUSED = "refused"  # asking anything again cannot help
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The meaning of one attempt. Reasons never hold an address: addresses hold API keys."""
+
+    verdict: Verdict
+    reason: str | None = None
+    data: bytes | None = None
+    sha256: str | None = None
+    format: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    status: int | None = None
+    retry_after_seconds: float | None = None
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    url: str,
+    headers: dict[str, str],
+    source: XyzSource,
+    executor: Executor,
+) -> Answer:
+    """Make one request and judge the answer; never raises for what the network or provider does."""
+    try:
+        async with (
+            asyncio.timeout(source.timeout_seconds),
+            client.stream("GET", url, headers=headers) as response,
+        ):
+            judged = judge_status(response)
+            if judged is not None:
+                return judged
+            data = await _read(response)
+    except TimeoutError:
+        return Answer(Verdict.RETRY, f"no whole answer in {source.timeout_seconds:g} s")
+    except httpx.InvalidURL:
+        return Answer(Verdict.REFUSED, "the address made from sources.<name>.url is not valid")
+    except httpx.HTTPError as error:
+        return Answer(Verdict.RETRY, f"connection failed ({type(error).__name__})")
+    except RejectedImageError as error:
+        return Answer(Verdict.RETRY, str(error))
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(executor, judge_image, data, response.headers, source)
+
+
+def judge_status(response: httpx.Response) -> Answer | None:
+    """The meaning of a status, or None for 200, whose body decides."""
+    status = response.status_code
+    if status == 200:
+        return None
+    if status == 304:
+        return Answer(Verdict.UNCHANGED, status=status)
+    if status in _ABSENT:
+        return Answer(Verdict.ABSENT, f"status {status}", status=status)
+    if status in _REFUSED:
+        return Answer(Verdict.REFUSED, f"status {status}", status=status)
+    if status in _PASSING or status >= 500:
+        wait = parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+        return Answer(Verdict.RETRY, f"status {status}", status=status, retry_after_seconds=wait)
+    if 300 <= status < 400:
+        return Answer(Verdict.HOPELESS, f"redirected (status {status})", status=status)
+    return Answer(Verdict.HOPELESS, f"status {status}", status=status)
+
+
+def judge_image(data: bytes, headers: httpx.Headers, source: XyzSource) -> Answer:
+    """The meaning of the body of a 200: an image, a placeholder, or rubbish to ask for again."""
+    digest = hashlib.sha256(data).hexdigest()
+    if digest in source.placeholder_sha256:
+        return Answer(Verdict.ABSENT, "placeholder", sha256=digest, status=200)
+    try:
+        kind = inspect_image(data, tile_pixels=source.tile_pixels, formats=source.formats)
+    except RejectedImageError as error:
+        return Answer(Verdict.RETRY, str(error), status=200)
+    return Answer(
+        Verdict.STORED,
+        data=data,
+        sha256=digest,
+        format=kind,
+        etag=headers.get("etag"),
+        last_modified=headers.get("last-modified"),
+        status=200,
+    )
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After header (seconds or an HTTP date); None if unreadable."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+async def _read(response: httpx.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_IMAGE_BYTES:
+            raise RejectedImageError(f"more than {MAX_IMAGE_BYTES} bytes")
+        parts.append(part)
+    return b"".join(parts)
