@@ -11,14 +11,14 @@ class ExportSettings(Section):
     """Polygons of cropland a county: outlines, smallest area, holes."""
 
     tolerance_pixels: float = Field(
-        1.0,
+        0.8,
         ge=0,
         le=5,
         description="how far a simplified outline may lie from the outline on the pixel grid, "
         "pixels; 0 keeps every bend",
     )
     offset_pixels: float = Field(
-        0.15,
+        0.3,
         gt=0,
         le=1,
         description="how far a simplified edge may lie to one side of the outline on average, "

@@ -1,0 +1,5 @@
+"""County files from the final map: polygons without gaps or overlaps, every hectare accounted for."""
+
+from croplayer.export.counties import export_counties
+
+__all__ = ["export_counties"]
