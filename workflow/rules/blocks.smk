@@ -139,8 +139,7 @@ rule integrate_shard:
     params:
         sources=source_names,
         grid=section("grid"),
-        boundary_layer=key("province", "boundary_layer"),
-        boundary_query=key("province", "boundary_query"),
+        province=section("province", leave_out=NO_GEOMETRY),
     threads: 1
     resources:
         mem_mb=2000,

@@ -8,13 +8,22 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from cropbase.errors import CropError
-from croplayer.active.lock import refresh_lock
+from croplayer.active.refresh import refresh_lock
 from croplayer.grid.blocks import ID_PATTERN
-from croplayer.grid.regions import read_region
+from croplayer.settings.regions import region_of
 from croplayer.settings import NAME_PATTERN, Settings, load_settings
 
 CONFIG_FOLDER = config.get("config_folder", "config")
 PROVINCES = [name.strip() for name in str(config.get("provinces", "demo")).split(",")]
+
+# The keys of `province` that say nothing of its polygons: figures and titles replan nothing.
+NO_GEOMETRY = [
+    "title",
+    "official_area_ha",
+    "official_area_table",
+    "official_area_source",
+    "generated",
+]
 
 
 def readable(work):
@@ -35,19 +44,9 @@ def settings_of(province):
 def shards_of(province):
     """{shard id: its planned blocks}, from the province's polygon: known before any job runs."""
     settings = settings_of(province)
-    region = readable(lambda: read_region(**boundary_of(settings)))
+    region = readable(lambda: region_of(settings.province.model_dump(mode="json")))
     grid = settings.grid.grid()
     return {shard.shard_id: shard.blocks for shard in grid.shards(grid.blocks_touching(region))}
-
-
-def boundary_of(settings):
-    """Arguments of `read_region` for a province's boundary."""
-    query = settings.province.boundary_query
-    return {
-        "path": settings.province.boundary,
-        "layer": settings.province.boundary_layer,
-        "query": (query.field, query.value) if query else None,
-    }
 
 
 def sources_of(province):
@@ -156,4 +155,5 @@ def note_of(wildcards):
 # labels edited while jobs run wait for the next run.
 if workflow.is_main_process:
     for province in PROVINCES:
-        readable(lambda: refresh_lock(province, settings_of(province).labels))
+        lock = Path(f"results/{province}/labels/labels.lock")
+        readable(lambda: refresh_lock(settings_of(province).labels, lock))

@@ -21,16 +21,7 @@ rule export_counties:
     benchmark:
         "results/{province}/benchmarks/export_counties.tsv"
     params:
-        province=section(
-            "province",
-            leave_out=[
-                "title",
-                "official_area_ha",
-                "official_area_table",
-                "official_area_source",
-                "generated",
-            ],
-        ),
+        province=section("province", leave_out=NO_GEOMETRY),
         grid=section("grid"),
         export=section("export"),
     threads: 1

@@ -13,16 +13,7 @@ rule plan_blocks:
     benchmark:
         "results/{province}/benchmarks/plan_blocks.tsv"
     params:
-        province=section(
-            "province",
-            leave_out=[
-                "title",
-                "official_area_ha",
-                "official_area_table",
-                "official_area_source",
-                "generated",
-            ],
-        ),
+        province=section("province", leave_out=NO_GEOMETRY),
         grid=section("grid"),
     threads: 1
     resources:

@@ -1,20 +1,28 @@
 # Imagery: tiles of a shard with their ledger, then a mosaic on the block grid.
 
 
+# What changes neither a tile's address nor its content: slowing down fetches nothing again.
+DOWNLOAD_MANNERS = {
+    "requests_per_second",
+    "daily_quota",
+    "quota_reset_utc_hour",
+    "concurrency",
+    "timeout_seconds",
+    "max_attempts",
+    "initial_backoff_seconds",
+    "max_backoff_seconds",
+    "max_retry_after_seconds",
+    "outage_seconds",
+    "user_agent",
+    "terms_url",
+    "terms_accepted",
+}
+
+
 def source_section(wildcards):
-    """One source's settings, less what changes neither a tile's address nor its content."""
+    """Params function: one source's settings, less the manners of its download."""
     source = settings_of(wildcards.province).sources[wildcards.source]
-    return source.model_dump(
-        mode="json",
-        exclude={
-            "requests_per_second",
-            "daily_quota",
-            "concurrency",
-            "timeout_seconds",
-            "max_attempts",
-            "max_backoff_seconds",
-        },
-    )
+    return source.model_dump(mode="json", exclude=DOWNLOAD_MANNERS)
 
 
 def download_slot(position):

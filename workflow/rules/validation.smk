@@ -32,6 +32,7 @@ rule validate_pixels:
     params:
         sources=source_names,
         grid=section("grid"),
+        validation=section("validation", only=["bootstrap_repeats", "bootstrap_seed"]),
     threads: 1
     resources:
         mem_mb=3000,
@@ -48,12 +49,14 @@ rule validate_blocks:
         card=model_file("semantic", "card.json"),
         features=all_shards("features", suffix=".parquet"),
         options="results/{province}/integration/options.parquet",
+        maps=all_shards("map"),
     output:
         block="results/{province}/validation/block.json",
     log:
         "logs/{province}/validate_blocks.log",
     params:
         sources=source_names,
+        grid=section("grid"),
     threads: 1
     resources:
         mem_mb=3000,
@@ -68,6 +71,7 @@ rule validate_province:
     input:
         blocks="results/{province}/plan/blocks.parquet",
         boundary=lambda wildcards: settings_of(wildcards.province).province.boundary,
+        counties=lambda wildcards: settings_of(wildcards.province).province.counties,
         maps=all_shards("map"),
         masks=all_shards("mask", by_source=True),
     output:
@@ -77,8 +81,8 @@ rule validate_province:
     params:
         sources=source_names,
         grid=section("grid"),
-        boundary_layer=key("province", "boundary_layer"),
-        boundary_query=key("province", "boundary_query"),
+        province=section("province", leave_out=NO_GEOMETRY),
+        validation=section("validation", only=["area_tolerance"]),
         official_area_ha=official_area,
     threads: 1
     resources:

@@ -1,0 +1,26 @@
+"""Rule import_labels: checked labels in EPSG:4326."""
+
+from pathlib import Path
+
+from cropbase.jobs import run_job
+from croplayer.active.labels import import_labels
+from croplayer.settings.grid import GridSettings
+from croplayer.settings.labels import LabelSettings
+
+run_job(
+    snakemake,
+    lambda: import_labels(
+        cropland=Path(snakemake.input.cropland),
+        extents=Path(snakemake.input.extents),
+        blocks=Path(snakemake.input.blocks),
+        grid=GridSettings(**snakemake.params.grid).grid(),
+        settings=LabelSettings(
+            cropland=snakemake.input.cropland,
+            extents=snakemake.input.extents,
+            **snakemake.params.labels,
+        ),
+        polygons_out=Path(snakemake.output.polygons),
+        extents_out=Path(snakemake.output.extents),
+        report=Path(snakemake.output.findings),
+    ),
+)
