@@ -143,8 +143,8 @@ def _sentence(
     if rule == "poor_imagery":
         return (
             f"Stop by exception: the {still} level{plural} not met after {supplementary} "
-            f"supplementary rounds, but {poor:.1%} of the blocks have no good imagery in any source (at least "
-            f"{settings.poor_imagery_share:.0%} allows the exception): {values}."
+            f"supplementary rounds, but {poor:.1%} of the blocks have no good imagery at all "
+            f"(at least {settings.poor_imagery_share:.0%} allows the exception): {values}."
         )
     return (
         f"Continue: the {still} level{plural} not met after {supplementary} supplementary rounds: "
