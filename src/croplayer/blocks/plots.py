@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from cropbase.atomic import atomic_path
 
@@ -61,13 +62,13 @@ def plot_importance(
     axes.set_xlabel("decrease of accuracy when the feature is permuted (share of rows)")
     axes.set_title(
         f"{title}: permutation importance\n{importance['repeats']} repeats on "
-        f"{importance['rows']} {importance['measured_on'].removesuffix(' rows')} rows",
+        f"{importance['measured_on']} ({importance['rows']})",
         fontsize=10,
     )
     axes.tick_params(labelsize=8)
     shown = [group for group in GROUP_COLOURS if group in groups]
     axes.legend(
-        [axes.bar(0, 0, color=GROUP_COLOURS[group]) for group in shown],
+        [Patch(color=GROUP_COLOURS[group]) for group in shown],
         shown,
         fontsize=8,
         loc="lower right",
@@ -81,7 +82,7 @@ def plot_confusion(card: Mapping[str, Any], output: Path, *, title: str) -> None
     A card without a test gives a figure that says so.
     """
     classes = list(card["classes"])
-    figure = Figure(figsize=(4.8, 4.4), dpi=150, layout="constrained")
+    figure = Figure(figsize=(5.2, 4.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     if card["test"] is None:
@@ -103,7 +104,7 @@ def plot_confusion(card: Mapping[str, Any], output: Path, *, title: str) -> None
     axes.set_xlabel("predicted")
     axes.set_ylabel("label")
     axes.set_title(
-        f"{title}: {card['test_rows']} held-out rows, accuracy {card['test']['accuracy']:.1%}",
+        f"{title}\n{card['test_rows']} held-out rows, accuracy {card['test']['accuracy']:.1%}",
         fontsize=10,
     )
     figure.colorbar(image, ax=axes, label="share of the label's rows", shrink=0.8)
