@@ -71,13 +71,16 @@ def _logged(items: Iterable[Item], what: str, unit: str, total: int | None) -> I
 
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
-    last = time.monotonic()
+    start = last = time.monotonic()
     count = 0
     for item in items:
         yield item
         count += 1
         now = time.monotonic()
         if now - last > 20:
-            log.info("%s: %d of %s %s", what, count, total if total is not None else "?", unit)
+            rate = count / (now - start)
+            left = f", {(total - count) / rate / 60:.1f} minutes left" if total else ""
+            of = total if total is not None else "?"
+            log.info("%s: %d of %s %s, %.3g a second%s", what, count, of, unit, rate, left)
             last = now
     log.info("%s: %d %s done", what, count, unit)
