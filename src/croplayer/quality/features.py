@@ -119,10 +119,14 @@ def circular_median_degrees(angles: np.ndarray) -> float:
     """
     if angles.size == 0:
         return float("nan")
-    radians = np.radians(angles, dtype=np.float64)
-    mean = np.degrees(np.arctan2(np.sin(radians).mean(), np.cos(radians).mean()))
+    radians = np.radians(angles)
+    east = np.cos(radians).mean(dtype=np.float64)
+    north = np.sin(radians).mean(dtype=np.float64)
+    # A scalar of the array's own precision: a block has millions of angles.
+    mean = angles.dtype.type(np.degrees(np.arctan2(north, east)))
     deviation = np.mod(angles - mean + 180, 360) - 180
-    return float(np.mod(mean + np.median(deviation), 360))
+    median = float(np.mod(mean + np.median(deviation), 360))
+    return median if median < 360 else 0.0  # the remainder of a tiny negative angle rounds to 360
 
 
 def _whole_windows(valid: np.ndarray) -> np.ndarray:

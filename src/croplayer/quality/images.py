@@ -66,9 +66,8 @@ def reduce_image(rgb: np.ndarray, valid: np.ndarray, pixels: int) -> np.ndarray:
     """
     rows = _edges(rgb.shape[1], pixels)
     cols = _edges(rgb.shape[2], pixels)
-    weight = _sum_boxes(valid.astype(np.int32), rows, cols)
-    sums = np.stack([_sum_boxes(np.where(valid, band, 0), rows, cols) for band in rgb])
-    mean = sums / np.maximum(weight, 1)
+    weight = np.maximum(_sum_boxes(valid, rows, cols), 1)
+    mean = np.stack([_sum_boxes(np.where(valid, band, 0), rows, cols) / weight for band in rgb])
     return np.floor(mean + 0.5).astype(np.uint8)
 
 
@@ -80,8 +79,12 @@ def _edges(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
 def _sum_boxes(
     values: np.ndarray, rows: tuple[np.ndarray, np.ndarray], cols: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    """Sums over boxes, by a table of cumulated sums (exact: whole numbers)."""
-    table = np.zeros((values.shape[0] + 1, values.shape[1] + 1), dtype=np.int64)
+    """Sums over boxes, by a table of cumulated sums.
+
+    The table wraps at 2^32; its differences are exact nevertheless, for boxes below 16 million
+    pixels of 255.
+    """
+    table = np.zeros((values.shape[0] + 1, values.shape[1] + 1), dtype=np.uint32)
     np.cumsum(values, axis=0, out=table[1:, 1:])
     np.cumsum(table[1:, 1:], axis=1, out=table[1:, 1:])
     strips = table[rows[1]] - table[rows[0]]

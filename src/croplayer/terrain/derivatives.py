@@ -2,7 +2,7 @@
 
 A cell's value needs its whole 3 x 3 neighbourhood: where one of the nine cells is missing or
 outside the array the value is missing, which is what gdaldem does without `-compute_edges`.
-Missing is NaN throughout.
+Missing is NaN throughout; an infinite elevation is missing too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def slope_degrees(
     size_x, size_y = _per_row(cell_x_m, elevation), _per_row(cell_y_m, elevation)
     dx = (w(0, 0) + 2 * w(1, 0) + w(2, 0)) - (w(0, 2) + 2 * w(1, 2) + w(2, 2))
     dy = (w(2, 0) + 2 * w(2, 1) + w(2, 2)) - (w(0, 0) + 2 * w(0, 1) + w(0, 2))
-    return _framed(np.degrees(np.arctan(np.hypot(dx / (8 * size_x), dy / (8 * size_y)))))
+    slope = np.degrees(np.arctan(np.hypot(dx / (8 * size_x), dy / (8 * size_y))))
+    # Horn's weights leave the centre out, but a missing cell has no slope.
+    return _framed(np.where(np.isnan(w(1, 1)), np.nan, slope))
 
 
 def ruggedness_m(elevation: np.ndarray, formula: str = "riley") -> np.ndarray:
@@ -73,6 +75,7 @@ def _windows(elevation: np.ndarray):
     array = np.asarray(elevation, dtype=np.float64)
     if array.ndim != 2 or min(array.shape) < 3:
         raise ValueError(f"elevation must have at least 3 x 3 cells, has {array.shape}")
+    array = np.where(np.isfinite(array), array, np.nan)
     rows, cols = array.shape[0] - 2, array.shape[1] - 2
 
     def view(r: int, c: int) -> np.ndarray:
@@ -88,5 +91,5 @@ def _per_row(size_m: float | np.ndarray, elevation: np.ndarray) -> float | np.nd
 
 
 def _framed(inner: np.ndarray) -> np.ndarray:
-    """The inner cells' values in a frame of missing cells; what is not finite is missing too."""
-    return np.pad(np.where(np.isfinite(inner), inner, np.nan), 1, constant_values=np.nan)
+    """The inner cells' values in a frame of missing cells."""
+    return np.pad(inner, 1, constant_values=np.nan)
