@@ -43,7 +43,7 @@ def generate_province(folder: Path, *, settings: DemoSettings, grid: BlockGrid) 
     Writes `province.gpkg`, `counties.gpkg`, `dem.tif` (1 arc-second, EPSG:4326, float32 metres,
     nodata -32768), `landcover.tif` and `truth.tif` (uint8 on the global pixel grid, class codes
     of `LandCover` and cropland 0/1), `imagery/<source>.mbtiles` (PNG tiles, EPSG:3857, at
-    `settings.zoom`; tiles without data are absent), `official_area.json`, `labels/cropland.gpkg`,
+    `settings.zoom`; tiles without data are absent), `official_area.json` and `.csv`, `labels/cropland.gpkg`,
     `labels/extents.gpkg`, `labels/coverage.csv` and `README.txt`.
 
     Raises ConfigError where the settings do not fit the grid.
@@ -65,9 +65,8 @@ def generate_province(folder: Path, *, settings: DemoSettings, grid: BlockGrid) 
     _write_borders(folder, province)
     _write_rasters(folder, canvas, relief, landscape)
     true_ha = borders.cropland_area_ha(canvas, province, landscape.cropland)
-    write_json(
-        folder / "official_area.json",
-        borders.official_area(true_ha, settings.official_deviation_percent, seed),
+    _write_official(
+        folder, borders.official_area(true_ha, settings.official_deviation_percent, seed)
     )
     veiled = tuple(
         _write_source(folder, canvas, landscape, relief, disturbed, source, settings)
@@ -185,6 +184,17 @@ def _write_borders(folder: Path, province: Province) -> None:
     _write_vector(counties, folder / "counties.gpkg")
 
 
+def _write_official(folder: Path, official: dict) -> None:
+    write_json(folder / "official_area.json", official)
+    row = {
+        "province": "demo",
+        "area_ha": official["official_area_ha"],
+        "source": "generated: true area with a drawn deviation; no survey was made",
+    }
+    with atomic_path(folder / "official_area.csv") as temporary:
+        pd.DataFrame([row]).to_csv(temporary, index=False, lineterminator="\n")
+
+
 @contextmanager
 def _fixed_date() -> Iterator[None]:
     """GeoPackages record when they were written; the same content must give the same bytes."""
@@ -237,7 +247,7 @@ dem.tif                        elevation, metres
 landcover.tif, truth.tif       land cover and true cropland ({true_ha:.0f} ha in the province)
 imagery/{first}.mbtiles, imagery/{second}.mbtiles
                                two renderings of the land cover as web-map tiles, zoom {settings.zoom}
-official_area.json             the true area with a small deviation drawn from the seed
+official_area.json, .csv       the true area with a small deviation drawn from the seed
 labels/                        what a generated annotator outlined, and the coverage types
 """,
     )
