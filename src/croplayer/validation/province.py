@@ -132,6 +132,7 @@ def validate_province(
                 },
             }
             for j, (county_id, county) in enumerate(names)
+            if county_id or inside_ha[j] > 0
         ],
     }
     write_json(output, result)
