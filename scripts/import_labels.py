@@ -21,6 +21,7 @@ run_job(
         ),
         polygons_out=Path(snakemake.output.polygons),
         extents_out=Path(snakemake.output.extents),
+        sources=list(snakemake.params.sources),
         report=Path(snakemake.output.findings),
     ),
 )

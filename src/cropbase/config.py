@@ -17,7 +17,9 @@ Model = TypeVar("Model", bound=BaseModel)
 class Section(BaseModel):
     """A part of the configuration: unknown keys are forbidden, values cannot be changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

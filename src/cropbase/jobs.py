@@ -58,7 +58,9 @@ def run_job(snakemake: Any, work: Callable[[], Any]) -> None:
         sys.exit(1)
 
 
-def progress(items: Iterable[Item], *, what: str, unit: str, total: int | None = None) -> Iterator[Item]:
+def progress(
+    items: Iterable[Item], *, what: str, unit: str, total: int | None = None
+) -> Iterator[Item]:
     """A progress bar on a terminal; in a batch job a line in the log every half minute or so."""
     if sys.stderr.isatty():
         yield from tqdm(items, desc=what, unit=unit, total=total, dynamic_ncols=True)

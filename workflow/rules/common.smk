@@ -1,7 +1,6 @@
 # What the rules share: the configuration of a province, its shards, and params that carry only
 # the keys a rule uses, so that a changed value reruns what depends on it and nothing else.
 
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +10,9 @@ from cropbase.errors import CropError
 from croplayer.active.refresh import refresh_lock
 from croplayer.grid.blocks import ID_PATTERN
 from croplayer.settings.regions import region_of
+from croplayer.terrain.dem import find_dem_files
+from croplayer.tiles.checks import raster_paths
+from croplayer.validation.official import official_area_ha
 from croplayer.settings import NAME_PATTERN, Settings, load_settings
 
 CONFIG_FOLDER = config.get("config_folder", "config")
@@ -91,8 +93,8 @@ def section(name, *, only=None, leave_out=()):
 
     def values(wildcards):
         part = getattr(settings_of(wildcards.province), name)
-        include = None if only is None else set(only)
-        return part.model_dump(mode="json", include=include, exclude=set(leave_out))
+        wanted = None if only is None else set(only)
+        return part.model_dump(mode="json", include=wanted, exclude=set(leave_out))
 
     return values
 

@@ -16,6 +16,7 @@ rule import_labels:
     log:
         "logs/{province}/import_labels.log",
     params:
+        sources=source_names,
         grid=section("grid"),
         labels=section(
             "labels",

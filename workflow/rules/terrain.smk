@@ -6,7 +6,7 @@ rule measure_terrain:
         blocks="results/{province}/plan/blocks.parquet",
         dem=lambda wildcards: [
             str(path)
-            for path in readable(lambda: dem_files(settings_of(wildcards.province).terrain))
+            for path in readable(lambda: find_dem_files(settings_of(wildcards.province).terrain.dem))
         ],
     output:
         terrain="results/{province}/terrain/{shard}.parquet",

@@ -40,7 +40,9 @@ def mosaic_imagery(wildcards):
     source = settings_of(wildcards.province).sources[wildcards.source]
     if source.kind == "xyz":
         return f"results/{wildcards.province}/tiles/{wildcards.source}/{wildcards.shard}.mbtiles"
-    return readable(lambda: [str(path) for path in imagery_files(source)])
+    if source.kind == "mbtiles":
+        return source.path
+    return readable(lambda: [str(path) for path in raster_paths(wildcards.source, source)])
 
 
 rule fetch_tiles:

@@ -1,4 +1,4 @@
-"""Keep a province's label lock up to date with its label files, cheaply, when the workflow starts."""
+"""Keep a province's label lock up to date with its label files, cheaply, at the workflow's start."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def refresh_lock(labels: LabelSettings, lock: Path) -> bool:
         return False
     seen = lock.with_name("." + lock.name + ".seen")
     look = {
-        key: [str(path), (stat := Path(path).stat()).st_mtime_ns, stat.st_size, labels.round]
+        key: {"round": labels.round, "files": _stats(Path(path))}
         for key, path in files.items()
         if Path(path).exists()
     }
@@ -46,6 +46,16 @@ def refresh_lock(labels: LabelSettings, lock: Path) -> bool:
         log.info("labels changed: %s written", lock)
     write_json(seen, look)
     return changed
+
+
+def _stats(path: Path) -> list[list]:
+    """Name, time and size of a label file and of those that belong to it.
+
+    A shapefile keeps its attributes in a .dbf, and a GeoPackage that is open in QGIS its newest
+    edits in a -wal file.
+    """
+    family = {*path.parent.glob(path.stem + ".*"), *path.parent.glob(path.name + "-*"), path}
+    return [[p.name, (s := p.stat()).st_mtime_ns, s.st_size] for p in sorted(family)]
 
 
 def _read(path: Path) -> dict | None:

@@ -204,9 +204,7 @@ class BlockGrid:
         shapely.prepare(polygon)
         # A block that only touches the border shares no area with the province.
         hit = shapely.intersects(polygon, boxes) & ~shapely.touches(polygon, boxes)
-        return [
-            Block(int(r), int(c)) for r, c in zip(grid_rows[hit], grid_cols[hit], strict=True)
-        ]
+        return [Block(int(r), int(c)) for r, c in zip(grid_rows[hit], grid_cols[hit], strict=True)]
 
     # ------------------------------------------------------------------ shards
     def shard_id(self, block: Block) -> str:
@@ -279,9 +277,7 @@ def check_region(polygon: BaseGeometry) -> None:
 
 def _corner_id(west: int, south: int) -> str:
     """Id of a corner given in hundredths of a degree."""
-    return (
-        f"{'E' if west >= 0 else 'W'}{abs(west):05d}{'N' if south >= 0 else 'S'}{abs(south):04d}"
-    )
+    return f"{'E' if west >= 0 else 'W'}{abs(west):05d}{'N' if south >= 0 else 'S'}{abs(south):04d}"
 
 
 def _parse_corner(text: str) -> tuple[int, int]:

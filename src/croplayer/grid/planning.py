@@ -1,9 +1,7 @@
-"""The plan of a province: its blocks with shard and county, and a preview of what they will cost."""
+"""The plan of a province: its blocks with their shard and county."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
@@ -93,72 +91,3 @@ def read_plan(path: str | Path, *, shard_id: str | None = None) -> gpd.GeoDataFr
 def planned(table: gpd.GeoDataFrame) -> list[Block]:
     """The blocks of a plan table, sorted."""
     return sorted(Block(int(r), int(c)) for r, c in zip(table["row"], table["col"], strict=True))
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Measured rates behind a preview; units as in `croplayer.settings.grid.PlanSettings`."""
-
-    bytes_per_tile: float
-    mosaic_bytes_per_pixel: float
-    mosaic_megapixels_per_second: float
-    segmentation_megapixels_per_second: float
-    blocks_per_second: float
-    seconds_per_job: float
-
-
-def preview(
-    *,
-    table: gpd.GeoDataFrame,
-    grid: BlockGrid,
-    halo_pixels: int,
-    sources: dict[str, Callable[[list[Block]], int] | None],
-    requests_per_second: dict[str, float | None],
-    daily_quota: dict[str, int | None],
-    rates: Rates,
-) -> dict:
-    """What a province will cost, before anything is fetched.
-
-    Parameters
-    ----------
-    sources : for each source a function that counts the tile requests of a shard, or None where
-        the imagery is a file already.
-    requests_per_second, daily_quota : limits of each source, None where there is none.
-
-    Returns a JSON-ready dict: blocks, shards, area_ha, and for each source the requests, bytes,
-    hours of download (limited by rate and quota), mosaic bytes and hours of each stage.
-    """
-    shards = grid.shards(planned(table))
-    pixels = sum(
-        (w := grid.shard_window(s.blocks).buffered(halo_pixels)).height * w.width for s in shards
-    )
-    block_pixels = len(table) * grid.pixels_per_block**2
-    per_source = {}
-    for name, count in sources.items():
-        requests = sum(count(list(s.blocks)) for s in shards) if count else 0
-        rate, quota = requests_per_second[name], daily_quota[name]
-        hours = requests / rate / 3600 if rate else 0.0
-        if quota:
-            # A day that has used up its quota waits for the next one.
-            hours = max(hours, 24.0 * max(0, -(-requests // quota) - 1))
-        per_source[name] = {
-            "tile_requests": int(requests),
-            "tile_bytes": int(requests * rates.bytes_per_tile),
-            "download_hours": round(hours, 3),
-            "mosaic_bytes": int(pixels * rates.mosaic_bytes_per_pixel),
-            "mosaic_hours": round(pixels / 1e6 / rates.mosaic_megapixels_per_second / 3600, 3),
-            "segmentation_hours": round(
-                block_pixels / 1e6 / rates.segmentation_megapixels_per_second / 3600, 3
-            ),
-            "quality_and_features_hours": round(len(table) / rates.blocks_per_second / 3600, 3),
-        }
-    jobs = len(shards) * (2 + 4 * len(sources))
-    return {
-        "blocks": len(table),
-        "shards": len(shards),
-        "inside_ha": float(table["inside_ha"].sum()),
-        "shard_jobs": jobs,
-        "job_start_hours": round(jobs * rates.seconds_per_job / 3600, 3),
-        "disk_bytes": sum(s["tile_bytes"] + s["mosaic_bytes"] for s in per_source.values()),
-        "sources": per_source,
-    }

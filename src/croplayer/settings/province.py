@@ -28,15 +28,19 @@ class ProvinceSettings(Section):
     counties: Path = Field(description="vector file with the county polygons")
     counties_layer: str | None = Field(None, description="layer of the county file, if several")
     counties_query: LayerQuery | None = Field(
-        None, description="features of the county file that are used; null: all that meet the province"
+        None,
+        description="features of the county file that are used; null: all that meet the province",
     )
-    county_id_field: str = Field("county_id", description="attribute with a unique id of the county")
+    county_id_field: str = Field(
+        "county_id", description="attribute with a unique id of the county"
+    )
     county_name_field: str = Field("county", description="attribute with the name of the county")
     city_name_field: str = Field(
         "city", description="attribute with the name of the city (prefecture) of the county"
     )
     official_area_ha: PositiveFloat | None = Field(
-        None, description="official cropland area, hectares; null if a table is given or none is known"
+        None,
+        description="official cropland area, hectares; null if a table is given or none is known",
     )
     official_area_table: Path | None = Field(
         None,

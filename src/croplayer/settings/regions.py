@@ -18,7 +18,7 @@ def region_of(province: dict[str, Any]) -> BaseGeometry:
     return read_region(
         province["boundary"],
         layer=province["boundary_layer"],
-        query=_query(province["boundary_query"]),
+        query=query_of(province["boundary_query"]),
     )
 
 
@@ -32,10 +32,11 @@ def counties_of(province: dict[str, Any], region: BaseGeometry | None = None) ->
             province["city_name_field"],
         ),
         layer=province["counties_layer"],
-        query=_query(province["counties_query"]),
+        query=query_of(province["counties_query"]),
         region=region,
     )
 
 
-def _query(value: dict[str, Any] | None) -> tuple[str, str | int] | None:
+def query_of(value: dict[str, Any] | None) -> tuple[str, str | int] | None:
+    """A `boundary_query` or `counties_query` as (attribute, value)."""
     return (value["field"], value["value"]) if value else None

@@ -13,6 +13,9 @@ from cropbase.config import Section
 URL_PLACEHOLDERS = ("z", "x", "y", "-y", "q", "s", "key")
 """What may stand in braces in `url`; `-y` counts rows from the south (TMS), `q` is the quadkey."""
 
+SERVER_PLACEHOLDER = "{server}"
+"""May begin `url`: scheme, host and port come from the environment variable `server_env`."""
+
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _KEY_PARAMETERS = {"key", "apikey", "api_key", "token", "access_token", "accesstoken", "ak", "tk"}
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
@@ -41,6 +44,11 @@ class XyzSource(_ImagerySource):
         None,
         description="Name of the environment variable that holds the API key, e.g. MAPBOX_TOKEN. "
         "Never the key itself.",
+    )
+    server_env: str | None = Field(
+        None,
+        description="Name of the environment variable that holds {server}, the beginning of the "
+        "url (http://host:port), for a tile server whose place changes from run to run.",
     )
     subdomains: tuple[str, ...] = Field(
         (), description="Values of {s} in the url; tiles are spread over them evenly."
@@ -110,7 +118,7 @@ class XyzSource(_ImagerySource):
         "croplayer (cropland mapping)", min_length=1, description="User-Agent header of requests."
     )
 
-    @field_validator("api_key_env")
+    @field_validator("api_key_env", "server_env")
     @classmethod
     def _is_variable_name(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", value):
@@ -191,6 +199,10 @@ Source = Annotated[XyzSource | RasterSource | MbtilesSource, Field(discriminator
 
 def _check_template(url: str, others: dict[str, Any]) -> None:
     """Raise ValueError, in words for a user, unless `url` is a usable template."""
+    if url.startswith(SERVER_PLACEHOLDER):
+        if "server_env" in others and others["server_env"] is None:
+            raise ValueError("the address has {server}, so `server_env` must name the variable")
+        url = "http://server" + url.removeprefix(SERVER_PLACEHOLDER)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError("the address must begin with http:// or https:// and a host")

@@ -11,7 +11,12 @@ import rasterio
 
 from cropbase.errors import ConfigError, DependencyError, InputError
 from cropbase.rasters import open_raster
-from croplayer.settings.sources import MbtilesSource, RasterSource, XyzSource
+from croplayer.settings.sources import (
+    SERVER_PLACEHOLDER,
+    MbtilesSource,
+    RasterSource,
+    XyzSource,
+)
 from croplayer.tiles.errors import TermsNotAcceptedError
 from croplayer.tiles.ledger import TileReader
 
@@ -75,6 +80,26 @@ def api_key(source_name: str, source: XyzSource) -> str | None:
             "running; never write the key into a file of the configuration",
         )
     return value
+
+
+def with_server(source_name: str, source: XyzSource) -> XyzSource:
+    """The source with {server} of its url filled in from the environment.
+
+    Raises DependencyError, naming the variable, if it is not set or holds no address.
+    """
+    if not source.url.startswith(SERVER_PLACEHOLDER):
+        return source
+    server = os.environ.get(source.server_env or "", "").strip().rstrip("/")
+    if not server.startswith(("http://", "https://")):
+        raise DependencyError(
+            f"the tile server of source '{source_name}' is unknown: environment variable "
+            f"{source.server_env} holds no address",
+            given=server or "nothing",
+            allowed="http://host:port",
+            remedy=f"start the server and `export {source.server_env}=http://host:port` "
+            "(`make demo` does both for the generated province)",
+        )
+    return source.model_copy(update={"url": server + source.url.removeprefix(SERVER_PLACEHOLDER)})
 
 
 def expand_path(source_name: str, key: str, text: str) -> Path:

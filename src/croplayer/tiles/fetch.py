@@ -15,7 +15,7 @@ import numpy as np
 
 from croplayer.grid import Block, BlockGrid
 from croplayer.settings.sources import XyzSource
-from croplayer.tiles.checks import api_key, check_terms
+from croplayer.tiles.checks import api_key, check_terms, with_server
 from croplayer.tiles.coverage import covering_tiles
 from croplayer.tiles.download import Download, run_download
 from croplayer.tiles.errors import TilesFailedError
@@ -90,6 +90,7 @@ def fetch_tiles(
     output = Path(output)
     check_terms(source_name, source)
     key = api_key(source_name, source)
+    source = with_server(source_name, source)
     matrix = TileMatrix(source.zoom, source.tile_pixels)
     xs, ys = covering_tiles(matrix, source.datum, grid, blocks, halo_pixels)
     partial = output.with_name(output.name + ".partial")

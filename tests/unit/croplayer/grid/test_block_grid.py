@@ -107,7 +107,10 @@ def test_grids_that_do_not_close_are_refused(arguments, key):
 
 
 @given(
-    st.integers(-50, 50), st.integers(-50, 50), st.integers(1, 40), st.integers(1, 40),
+    st.integers(-50, 50),
+    st.integers(-50, 50),
+    st.integers(1, 40),
+    st.integers(1, 40),
     st.integers(0, 9),
 )
 def test_buffered_window_holds_the_window(row, col, height, width, pixels):

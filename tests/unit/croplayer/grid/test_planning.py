@@ -7,7 +7,7 @@ import shapely
 from cropbase.areas import polygon_area_ha
 from cropbase.errors import CompletenessError, InputError
 from croplayer.grid import BlockGrid
-from croplayer.grid.planning import Rates, plan_blocks, planned, preview, read_plan
+from croplayer.grid.planning import plan_blocks, planned, read_plan
 from croplayer.grid.regions import read_counties, read_layer, read_region
 
 GRID = BlockGrid(shard_degrees=0.1)
@@ -54,25 +54,6 @@ def test_a_block_belongs_to_the_county_with_most_of_it(table):
 def test_a_shard_that_is_not_planned_is_named(table):
     with pytest.raises(CompletenessError, match="E00000N0000"):
         read_plan(table[1], shard_id="E00000N0000")
-
-
-def test_preview_counts_what_the_sources_count(table):
-    rates = Rates(1000.0, 0.5, 5.0, 1.0, 0.5, 6.0)
-    report = preview(
-        table=table[0],
-        grid=GRID,
-        halo_pixels=100,
-        sources={"a": lambda blocks: 10 * len(blocks), "b": None},
-        requests_per_second={"a": 2.0, "b": None},
-        daily_quota={"a": 50, "b": None},
-        rates=rates,
-    )
-    assert report["blocks"] == 12 and report["shards"] == 4
-    assert report["sources"]["a"]["tile_requests"] == 120
-    assert report["sources"]["a"]["tile_bytes"] == 120_000
-    # 120 requests at 50 a day: two full days, the rest on the third.
-    assert report["sources"]["a"]["download_hours"] == 48.0
-    assert report["sources"]["b"]["tile_requests"] == 0
 
 
 def write(frame, path):
