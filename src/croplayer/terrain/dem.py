@@ -33,7 +33,9 @@ def find_dem_files(patterns: Iterable[str | Path], root: str | Path = ".") -> li
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
-        matches = sorted(glob.glob(str(Path(root) / pattern), recursive=True))
+        path = Path(root) / pattern
+        # A file of that very name first: brackets are legal in names.
+        matches = [str(path)] if path.is_file() else sorted(glob.glob(str(path), recursive=True))
         if not matches:
             raise InputError(
                 f"terrain.dem: no file matches {str(pattern)!r}",

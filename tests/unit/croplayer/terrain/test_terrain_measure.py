@@ -270,8 +270,9 @@ def test_faulty_dems_are_refused(tmp_path):
 def test_dem_files_are_found_once_in_the_order_given(tmp_path):
     for name in ("b.tif", "a.tif", "c.tif"):
         (tmp_path / name).touch()
-    found = find_dem_files(["c.tif", "*.tif"], root=tmp_path)
-    assert [path.name for path in found] == ["c.tif", "a.tif", "b.tif"]
+    (tmp_path / "d[1].tif").touch()
+    found = find_dem_files(["c.tif", "d[1].tif", "*.tif"], root=tmp_path)
+    assert [path.name for path in found] == ["c.tif", "d[1].tif", "a.tif", "b.tif"]
 
 
 def test_files_of_two_lattices_cover_each_its_part(tmp_path):
