@@ -6,6 +6,7 @@ folder and GDAL's COG driver turns that into the final file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from cropbase.atomic import atomic_path
 from cropbase.errors import InputError
 
 TILE = 512
+
+# GDAL keeps up to a twentieth of the machine's memory in its cache of blocks, so that a job on a
+# large machine would grow with its raster; megabytes, read by GDAL when it first needs the cache.
+os.environ.setdefault("GDAL_CACHEMAX", "128")
 
 
 def write_cog(
