@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cropbase.errors import CompletenessError
 from cropbase.jobs import progress
 from cropbase.tables import write_table
 from croplayer.grid import Block, BlockGrid
+from croplayer.grid.completeness import require_blocks
 from croplayer.quality.coverage import CLASSES, CoverageType, is_nodata
 from croplayer.quality.features import image_features
 from croplayer.quality.images import open_mosaic, read_block, reduce_image
@@ -57,8 +57,6 @@ def assess_quality(
     Raises InputError for a mosaic that is damaged, off the grid or does not cover a block, and for
     a model that cannot be read; CompletenessError if a block is given twice.
     """
-    if len(set(blocks)) != len(blocks):
-        raise CompletenessError(f"quality of {source_name}: a block is planned twice")
     device = pick_device(settings.device)
     with _threads(threads), open_mosaic(mosaic, grid) as dataset:
         model = load_model(Path(model_dir), device)
@@ -84,6 +82,7 @@ def assess_quality(
             )
             rows.append(dict(zip(COLUMNS, values, strict=True)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
+    require_blocks(table, blocks, grid, stage="assess_quality", per_source=[source_name])
     counts = table["coverage_type"].value_counts()
     log.info("%s: %s", mosaic, ", ".join(f"{n} {name}" for name, n in counts.items()))
     write_table(table, output)

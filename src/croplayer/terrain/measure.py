@@ -13,6 +13,7 @@ from cropbase.errors import InputError
 from cropbase.jobs import progress
 from cropbase.tables import write_table
 from croplayer.grid import Block, BlockGrid
+from croplayer.grid.completeness import require_blocks
 from croplayer.settings.terrain import TerrainSettings
 from croplayer.terrain.dem import DemLayer, find_dem_files, open_layers
 from croplayer.terrain.derivatives import roughness_m, ruggedness_m, slope_degrees
@@ -48,7 +49,8 @@ def measure_terrain(
     blocks : the planned blocks; the table holds exactly these, sorted.
     output : the Parquet file.
 
-    Raises InputError for a DEM that is absent, damaged, without CRS, or that reaches no block.
+    Raises InputError for a DEM that is absent, damaged, without CRS, or that reaches no block;
+    CompletenessError if a block is given twice.
     """
     layers = open_layers(find_dem_files(dem), settings)
     blocks = sorted(blocks)
@@ -85,7 +87,9 @@ def measure_terrain(
     _tell(partial, "have elevation in less than half of their area")
     if tiny:
         log.info("%d blocks are smaller than a DEM cell and take the one around them", len(tiny))
-    write_table(pd.DataFrame(rows, columns=["block_id", *COLUMNS]), output)
+    table = pd.DataFrame(rows, columns=["block_id", *COLUMNS])
+    require_blocks(table, blocks, grid, stage="measure_terrain")
+    write_table(table, output)
 
 
 def _measure(

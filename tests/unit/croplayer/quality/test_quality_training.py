@@ -262,7 +262,7 @@ def test_a_mosaic_that_is_no_rgb_image_is_refused(province, trained, tmp_path):
 
 
 def test_a_block_planned_twice_is_refused(province, trained, tmp_path):
-    with pytest.raises(CompletenessError, match="planned twice"):
+    with pytest.raises(CompletenessError, match="has twice or more block"):
         assess(province, trained, tmp_path / "q.parquet", blocks=BLOCKS[:1] * 2)
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pyproj import Geod, Transformer
 from rasterio.transform import Affine, from_origin
 
-from cropbase.errors import InputError
+from cropbase.errors import CompletenessError, InputError
 from croplayer.grid import BlockGrid
 from croplayer.settings.terrain import TerrainSettings
 from croplayer.terrain import find_dem_files, measure_terrain
@@ -196,6 +196,12 @@ def test_a_block_without_elevation_is_missing_and_told(tmp_path, caplog):
     assert table.loc[["E02005N5010", "E02005N5015"], COLUMNS].notna().all(axis=None)
     assert "2 blocks have no elevation" in caplog.text
     assert "E02010N5015, E02010N5010" in caplog.text
+
+
+def test_a_block_planned_twice_is_refused(dem, tmp_path):
+    with pytest.raises(CompletenessError, match="has twice or more block"):
+        measure([dem], tmp_path / "t.parquet", blocks=BLOCKS[:1] * 2)
+    assert not (tmp_path / "t.parquet").exists()
 
 
 def test_a_dem_that_reaches_no_block_is_refused(dem, tmp_path):
