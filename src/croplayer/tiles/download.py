@@ -81,7 +81,6 @@ class Download:
         self._limiter = RateLimiter(source.requests_per_second)
         self._queue: asyncio.Queue[_Job] = asyncio.Queue()
         self._batch: list[TileRecord] = []
-        self._last_commit = time.monotonic()
         self._outstanding = 0
         self._done = asyncio.Event()
         self._asking: set[asyncio.Task[None]] = set()
@@ -252,17 +251,15 @@ class Download:
     # ------------------------------------------------------------------ commits
     async def _commit_regularly(self) -> None:
         while True:
-            await asyncio.sleep(_COMMIT_SECONDS / 2)
-            if time.monotonic() - self._last_commit >= _COMMIT_SECONDS:
-                try:
-                    self._commit()
-                except Exception as error:
-                    self._stop(error)
-                    return
+            await asyncio.sleep(_COMMIT_SECONDS)
+            try:
+                self._commit()
+            except Exception as error:
+                self._stop(error)
+                return
 
     def _commit(self) -> None:
         batch, self._batch = self._batch, []
-        self._last_commit = time.monotonic()
         self._store.record(batch)
 
     # ------------------------------------------------------------------ stopping

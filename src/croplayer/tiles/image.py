@@ -88,7 +88,7 @@ def _check_end(data: bytes, kind: str) -> None:
     tail = data[-1024:]
     whole = {
         "jpeg": b"\xff\xd9" in tail,
-        "png": b"IEND" in tail,
+        "png": b"IEND\xaeB`\x82" in tail,
         "webp": len(data) >= 8 + int.from_bytes(data[4:8], "little"),
     }
     if not whole.get(kind, True):

@@ -127,11 +127,11 @@ def sample_separable(canvas: Canvas, rows: Taps, cols: Taps) -> tuple[np.ndarray
     row_at, row_in = _inside(rows.nearest - canvas.row, height)
     col_at, col_in = _inside(cols.nearest - canvas.col, width)
     within = row_in[:, None] & col_in[None, :]
-    nearest = canvas.rgb[row_at[:, None], col_at[None, :]]
     if canvas.valid is None and not _leaves(canvas, rows, cols):
-        return _settle(_weighted(canvas.rgb, canvas, rows, cols), None, nearest, within), within
+        return _settle(_weighted(canvas.rgb, canvas, rows, cols), None, None, within), within
     source = np.ones((height, width), bool) if canvas.valid is None else canvas.valid
     valid = within & source[row_at[:, None], col_at[None, :]]
+    nearest = canvas.rgb[row_at[:, None], col_at[None, :]]
     total = _weighted(canvas.rgb * source[..., None], canvas, rows, cols)
     complete = _weighted(source[..., None].astype(np.float32), canvas, rows, cols)[..., 0]
     return _settle(total, complete, nearest, valid), valid
@@ -204,10 +204,13 @@ def _inside(index: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _settle(
-    total: np.ndarray, complete: np.ndarray | None, nearest: np.ndarray, valid: np.ndarray
+    total: np.ndarray,
+    complete: np.ndarray | None,
+    nearest: np.ndarray | None,
+    valid: np.ndarray,
 ) -> np.ndarray:
     """Grey values from weighted sums: renormalised beside holes, 0 where invalid."""
-    if complete is not None:
+    if complete is not None and nearest is not None:
         # The rule is one of the pixel alone: where all its sources are valid nothing is changed,
         # so a window with holes and one without agree on the pixels that they share.
         few = complete < _LEAST

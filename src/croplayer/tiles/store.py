@@ -39,7 +39,7 @@ class PartialStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         with store_errors(path):
             self._connection = sqlite3.connect(
-                path.absolute().as_uri(), timeout=5, isolation_level=None, uri=True
+                path.absolute().as_uri(), timeout=2, isolation_level=None, uri=True
             )
             try:
                 # Exclusive: no shared memory (network file systems), and a second run is refused.
