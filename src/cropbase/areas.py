@@ -21,7 +21,7 @@ M2_PER_HA = 10_000.0
 
 
 def _zone(lat_degrees: np.ndarray) -> np.ndarray:
-    """Area in m2 of the ellipsoid between the equator and a parallel, a radian of longitude wide."""
+    """Area in m2 of the ellipsoid from the equator to a parallel, a radian of longitude wide."""
     s = np.sin(np.radians(lat_degrees))
     b = SEMI_MAJOR_M * (1 - FLATTENING)
     # Snyder 1987, Map Projections: A Working Manual, Eq. 3-12 (q), integrated in closed form.
@@ -77,15 +77,28 @@ def polygon_areas_ha(polygons: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (n,) float64, hectares; holes are subtracted. Adds up with `mask_area_ha` exactly, because both
-    integrate the ellipsoid between parallels; differs from `polygon_area_ha` by what a geodesic
-    departs from a straight edge (for edges below 1 km less than 1e-7).
+    (n,) float64, hectares; holes are subtracted. A vertex put on an edge changes nothing, so parts
+    add up to the whole, and to `mask_area_ha`; differs from `polygon_area_ha` by what a geodesic
+    bows out from a straight edge (2 cm in the middle of an edge of 1 km at 45 degrees north).
     """
     polygons = np.asarray(polygons, dtype=object)
-    if polygons.size == 0:
-        return np.zeros(0)
-    equal_area = shapely.transform(
-        polygons,
-        lambda points: np.column_stack([np.radians(points[:, 0]), _zone(points[:, 1])]),
-    )
-    return shapely.area(equal_area) / M2_PER_HA
+    parts, owner = shapely.get_parts(polygons, return_index=True)
+    # Collections may hold multipolygons, lines and points.
+    parts, inner = shapely.get_parts(parts, return_index=True)
+    owner = owner[inner]
+    rings, part = shapely.get_rings(parts, return_index=True)
+    total = np.zeros(len(polygons))
+    if not len(rings):
+        return total
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    first = np.searchsorted(ring, np.arange(len(rings)))
+    lon, lat = np.radians(points[:, 0]), points[:, 1]
+    # Relative to the ring's first vertex: the ring is a small difference of large numbers.
+    zone = _zone(lat) - _zone(lat[first])[ring]
+    middle = _zone((lat[:-1] + lat[1:]) / 2) - _zone(lat[first])[ring[:-1]]
+    step = np.diff(lon) * (zone[:-1] + 4 * middle + zone[1:]) / 6  # Simpson along the edge
+    step[ring[:-1] != ring[1:]] = 0.0
+    area = np.abs(np.bincount(ring[:-1], weights=step, minlength=len(rings)))
+    is_hole = np.concatenate([[False], part[1:] == part[:-1]])
+    np.add.at(total, owner[part], np.where(is_hole, -area, area))
+    return total / M2_PER_HA

@@ -1,4 +1,4 @@
-"""County files from the final map: polygons without gaps or overlaps, every hectare accounted for."""
+"""County files from the final map: polygons without gaps or overlaps, each hectare accounted."""
 
 from croplayer.export.counties import export_counties
 

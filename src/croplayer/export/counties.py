@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import shapely
 from rasterio.features import rasterize
-from scipy import ndimage
 from shapely.geometry.base import BaseGeometry
 
 from cropbase.areas import mask_area_ha, polygon_areas_ha, row_pixel_areas_ha
@@ -187,7 +186,12 @@ def _crop_reader(mosaic: MapMosaic) -> Callable[[PixelWindow], np.ndarray]:
         crop = codes == CROPLAND
         outside = codes == OUTSIDE
         if outside.any() and crop.any():
-            crop |= outside & ndimage.binary_dilation(crop)
+            grown = np.zeros_like(crop)
+            grown[1:] |= crop[:-1]
+            grown[:-1] |= crop[1:]
+            grown[:, 1:] |= crop[:, :-1]
+            grown[:, :-1] |= crop[:, 1:]
+            crop |= outside & grown
         return crop[1:-1, 1:-1]
 
     return read

@@ -14,7 +14,7 @@ from croplayer.grid.blocks import BlockGrid, PixelWindow
 from croplayer.grid.rasters import raster_window, read_window
 
 CROPLAND, UNUSABLE, OUTSIDE = 1, 254, 255
-CODES = (0, CROPLAND, UNUSABLE, OUTSIDE)
+_KNOWN = np.isin(np.arange(256), (0, CROPLAND, UNUSABLE, OUTSIDE))
 
 
 class MapMosaic:
@@ -77,8 +77,8 @@ class MapMosaic:
             if part is None:
                 continue
             array, _ = read_window(dataset, self.grid, part, bands=[1])
-            unknown = np.setdiff1d(np.unique(array), CODES)
-            if unknown.size:
+            if not _KNOWN[array].all():
+                unknown = np.unique(array[~_KNOWN[array]])
                 raise InputError(
                     f"map {path} holds unknown values",
                     given=", ".join(str(v) for v in unknown[:10]),

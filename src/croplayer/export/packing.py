@@ -1,4 +1,4 @@
-"""County files: shapefiles in one archive, and one GeoParquet, the same bytes for the same content."""
+"""County files: shapefiles in one archive, and one GeoParquet; same content, same bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_NAME_CHARACTERS = 60
 
 
 def safe_name(text: str) -> str:
-    """A name as part of a file name: letters of any script, digits, `-` and `.` stay, the rest is `_`."""
+    """A name as part of a file name: letters of any script, digits and `-` stay, the rest is _."""
     text = unicodedata.normalize("NFC", text).strip()
     kept = "".join(
         c if c.isalnum() or c == "-" or unicodedata.category(c) in ("Mn", "Mc") else "_"

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from croplayer.export.outlines import Outlines, simplify, trace
+from croplayer.export.outlines import Outlines, trace
+from croplayer.export.straighten import simplify
 from croplayer.grid.blocks import Block, BlockGrid, PixelWindow
 from croplayer.settings.export import ExportSettings
 

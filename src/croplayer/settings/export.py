@@ -18,7 +18,7 @@ class ExportSettings(Section):
         "pixels; 0 keeps every bend",
     )
     offset_pixels: float = Field(
-        0.3,
+        0.2,
         gt=0,
         le=1,
         description="how far a simplified edge may lie to one side of the outline on average, "
