@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from croplayer.demo.canvas import Canvas
 from croplayer.demo.landcover import LandCover
@@ -14,7 +15,7 @@ from croplayer.demo.noise import fractal, smooth_step, stream
 from croplayer.grid import Block
 from croplayer.settings.demo import DemoSettings
 
-REACH = 130
+REACH = 190
 """Pixels beyond its block that a cloud, its shadow or snow may reach."""
 
 
@@ -112,9 +113,11 @@ def _body(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Thickness (0 at the ragged rim, rising inwards) and the noise in it."""
     shape = (y.shape[0], x.shape[1])
-    noise = fractal(shape, rng, wavelength=wavelength, exponent=2.6)
-    radius = (np.abs(x) ** 5 + np.abs(y) ** 5) ** 0.2
-    return (1.06 - radius) * 6.0 + 0.75 * noise, noise
+    noise = fractal(shape, rng, wavelength=wavelength, exponent=2.7)
+    # Leaning and round-cornered: no cloud knows of blocks.
+    lean = rng.uniform(-0.12, 0.12)
+    radius = (np.abs(x + lean * y) ** 3.4 + np.abs(y - lean * x) ** 3.4) ** (1 / 3.4)
+    return (1.13 - radius) * 5.2 + 0.95 * noise, noise
 
 
 def _blend(target: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> None:
@@ -128,14 +131,18 @@ def _cloud(
 ) -> None:
     around, x, y = _around(canvas, block)
     thickness, noise = _body(x, y, rng, canvas.grid.pixels_per_block / 2.5)
-    alpha = smooth_step(-0.15, 1.1, thickness) * 0.985
+    alpha = smooth_step(-0.3, 1.5, thickness) * 0.985
     shade = np.zeros_like(alpha)
-    dy, dx = 22, -30
+    dy, dx = 24, -34
     shade[dy:, :dx] = alpha[:-dy, -dx:]
     part, hidden = image[around], veiled[around]
-    _blend(part, np.array([18, 24, 34], np.float32), 0.52 * shade * (1 - alpha))
-    white = 226 + 15 * np.clip(noise, -2, 1.8)
-    tint = np.array([1.0, 1.0, 1.012], np.float32)
+    _blend(part, np.array([18, 24, 34], np.float32), 0.50 * shade * (1 - alpha))
+    # Towers lit from the side: the slope of a smoother noise.
+    bulge = ndimage.gaussian_filter(noise, 2.5)
+    gy, gx = np.gradient(bulge)
+    lit = gx - gy
+    white = 224 + 7 * np.clip(noise, -2, 2) + 11 * np.clip(-lit / lit.std(), -2, 2)
+    tint = np.array([0.992, 1.0, 1.012], np.float32)
     _blend(part, white[..., None] * tint, alpha)
     np.maximum(hidden, (np.maximum(alpha, 0.5 * shade) * 255).astype(np.uint8), out=hidden)
 
@@ -156,7 +163,7 @@ def _snow(
     hold = np.full(code.shape, 0.95, np.float32)
     hold[code == LandCover.WOODLAND] = 0.80
     hold[(code == LandCover.WATER) | (code == LandCover.ROAD)] = 0.72
-    alpha = smooth_step(-0.2, 0.8, thickness) * hold
+    alpha = smooth_step(-0.3, 0.9, thickness) * hold
     dy, dx = canvas.pixel_metres[::-1]
     gy, gx = np.gradient(landscape.height[around], dy, dx)
     lit = np.clip(1 + 1.1 * (gy * -0.9 - gx * 0.42), 0.45, 1.12)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-FILL_EVERY = 20
+FILL_EVERY = 60
 """Steps of erosion between two fillings of the pits that creep and uplift leave."""
 _STEPS = [(di, dj) for di in (-1, 0, 1) for dj in (-1, 0, 1) if di or dj]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import geopandas as gpd
 import numpy as np
 import shapely
+import shapely.affinity
 from rasterio import features
 from rasterio.transform import Affine
 from shapely.geometry import shape as to_geometry
@@ -248,17 +249,24 @@ def _outlines(
     # Simplified together: neighbours keep their common points and never overlap. The tolerance
     # is the side of the square whose area may be cut off.
     pieces = shapely.coverage_simplify(np.array(shapes), 1.2, simplify_boundary=True)
+    parts = [
+        part
+        for piece in pieces
+        for part in shapely.get_parts(shapely.make_valid(piece))
+        if part.geom_type == "Polygon" and part.area >= SMALLEST_PIXELS / 2
+    ]
+    numbers = features.rasterize(
+        zip(parts, range(1, len(parts) + 1), strict=True), out_shape=crop.shape, dtype="int32"
+    )
+    pairs = numbers.astype(np.int64) * 64 + landcover
+    counts = np.bincount(pairs.ravel(), minlength=64 * (len(parts) + 1)).reshape(-1, 64)[:, :20]
     found = []
-    for piece in pieces:
-        for part in shapely.get_parts(shapely.make_valid(piece)):
-            if part.geom_type != "Polygon" or part.area < SMALLEST_PIXELS / 2:
-                continue
-            inside = features.geometry_mask([part], crop.shape, Affine.identity(), invert=True)
-            codes = np.bincount(landcover[inside], minlength=64)[:20]
-            label = LandCover(int(codes.argmax())).name.lower() if codes.any() else "cropland"
-            world = shapely.affinity.affine_transform(
-                part, [transform.a, 0, 0, transform.e, transform.c, transform.f]
-            )
-            world = shapely.intersection(world, square)
-            found += [(p, label) for p in shapely.get_parts(world) if p.geom_type == "Polygon"]
+    for number, part in enumerate(parts, start=1):
+        codes = counts[number]
+        label = LandCover(int(codes.argmax())).name.lower() if codes.any() else "cropland"
+        world = shapely.affinity.affine_transform(
+            part, [transform.a, 0, 0, transform.e, transform.c, transform.f]
+        )
+        world = shapely.intersection(world, square)
+        found += [(p, label) for p in shapely.get_parts(world) if p.geom_type == "Polygon"]
     return found

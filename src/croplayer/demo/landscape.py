@@ -63,6 +63,8 @@ class _Fields:
     special: np.ndarray
     terraced: np.ndarray
     steady: np.ndarray
+    room: np.ndarray
+    """Above 0 where the plain is farmed in regular fields."""
 
     def at(self, name: str, parcels: Parcels) -> np.ndarray:
         """The field `name` at the centres of parcels."""
@@ -160,16 +162,20 @@ def _coarse_fields(canvas: Canvas, relief: Relief, steepness: np.ndarray, seed: 
             (rows, cols), stream(seed, name), wavelength=wavelength / STEP, exponent=exponent
         )
 
+    slope, low, metres = shrink(smooth_slope), shrink(above), shrink(relief.height)
+    farmed = noise("farmed", 420)
+    room = 1.9 + 0.5 * farmed - low / 40 - np.maximum(metres - 150, 0) / 90 - slope
     return _Fields(
-        slope=shrink(smooth_slope),
-        above=shrink(above),
-        height=shrink(relief.height),
+        slope=slope,
+        above=low,
+        height=metres,
         wet=noise("wet", 700),
-        farmed=noise("farmed", 420),
+        farmed=farmed,
         orchard=noise("orchard", 380),
         special=noise("special", 260, 2.0),
         terraced=noise("terraced", 520, 2.8),
         steady=shrink(ndimage.gaussian_filter(steepness, 22)),
+        room=np.where(farmed > -1.3, room, -1.0),
     )
 
 
@@ -213,19 +219,12 @@ class _Band:
     margin: np.ndarray
     direction: np.ndarray
 
-    def _put(
-        self,
-        where: np.ndarray,
-        use: np.ndarray,
-        parcels_key: np.ndarray,
-        edge: np.ndarray,
-        direction: np.ndarray,
-        half_width: float,
-    ) -> None:
-        self.landcover[where] = use
-        self.key[where] = parcels_key
-        self.direction[where] = direction
-        self.margin[where] = np.clip((half_width + 0.5 - edge) * 255, 0, 255).astype(np.uint8)
+    def _put(self, index: np.ndarray, use: np.ndarray, parcels: Parcels, half_width: float) -> None:
+        """Write parcels to the pixels with flat numbers `index`; `half_width` of their margins."""
+        self.landcover.ravel()[index] = use
+        self.key.ravel()[index] = parcels.key
+        self.direction.ravel()[index] = parcels.direction
+        self.margin.ravel()[index] = np.clip((half_width + 0.5 - parcels.edge) * 255, 0, 255)
 
     def nature(
         self,
@@ -259,7 +258,7 @@ class _Band:
             - height / 500
             + (unit(parcels.key, 42) - 0.5) * 0.5
         )
-        worked = (reach > 0) & (height < 330)
+        worked = (reach > 0) & (height < 210)
         grove = (
             (orchard + (unit(parcels.key, 43) - 0.5) * 0.35 > 0.85) & (slope < 9) & (slope > 0.8)
         )
@@ -276,52 +275,30 @@ class _Band:
         )
         use = np.where(grove, LandCover.ORCHARD, use)
         where = worked | (grove & (reach > -0.6))
-        self._put(
-            where,
-            use[where],
-            parcels.key[where],
-            parcels.edge[where],
-            parcels.direction[where],
-            0.35,
-        )
+        self._put(np.flatnonzero(where), use[where], parcels.chosen(where), 0.35)
 
     def fields(self, regions: FieldRegions, rows: slice, warp: np.ndarray, fields: _Fields) -> None:
         """Large regular fields of the plain, with tracks, ponds and greenhouses."""
-        shape = self.landcover.shape
-        y, x = np.mgrid[rows.start : rows.stop, 0 : shape[1]].astype(np.float32) + np.float32(0.5)
-        region = regions.index[rows]
-        parcels = regions.parcels(x, y, region, warp)
-        farmed = fields.at("farmed", parcels)
-        wet = fields.at("wet", parcels)
-        special = fields.at("special", parcels)
-        orchard = fields.at("orchard", parcels)
-        level = 1.9 + 0.5 * farmed - fields.at("above", parcels) / 40
-        level -= np.maximum(fields.at("height", parcels) - 150, 0) / 90
-        where = (fields.at("slope", parcels) < level) & (farmed > -1.45)
-        chance = unit(parcels.key, 51)
-        rice = wet + (unit(parcels.key, 52) - 0.5) * 1.4 > 0.1
-        use = np.where(rice, LandCover.PADDY, LandCover.DRY_CROPLAND)
-        use = np.where(chance < 0.07, LandCover.FALLOW, use)
-        use = np.where((chance > 0.07) & (chance < 0.10), LandCover.CROPLAND_WITH_TREES, use)
-        use = np.where((chance > 0.10) & (chance < 0.13), LandCover.GRASSLAND, use)
-        use = np.where((chance > 0.13) & (chance < 0.145), LandCover.WOODLAND, use)
-        use = np.where((special > 1.45) & (chance > 0.35), LandCover.GREENHOUSE, use)
-        use = np.where((special < -1.6) & (chance > 0.30), LandCover.WATER, use)
-        use = np.where((orchard > 1.25) & (chance > 0.25), LandCover.ORCHARD, use)
-        self._put(
-            where,
-            use[where],
-            parcels.key[where],
-            parcels.edge[where],
-            parcels.direction[where],
-            0.30,
+        # Only where a parcel of the plain can reach: its centre decides, and parcels are long.
+        near = ndimage.maximum_filter(fields.room, 13)[rows.start // STEP : -(-rows.stop // STEP)]
+        reach = np.repeat(np.repeat(near > 0, STEP, axis=0), STEP, axis=1)
+        reach = reach[rows.start % STEP :][: rows.stop - rows.start, : self.landcover.shape[1]]
+        index = np.flatnonzero(reach)
+        y, x = np.divmod(index, np.int64(self.landcover.shape[1]))
+        region = regions.index[rows].ravel()[index]
+        parcels = regions.parcels(
+            x.astype(np.float32) + np.float32(0.5),
+            y.astype(np.float32) + np.float32(rows.start + 0.5),
+            region,
+            warp.ravel()[index],
         )
-        track = where & (
-            (parcels.track < TRACK_HALF_WIDTH) | (regions.edge[rows] < TRACK_HALF_WIDTH + 0.4)
-        )
-        self.landcover[track] = LandCover.ROAD
-        bank = where & (self.landcover == LandCover.WATER) & (parcels.edge < 1.2)
-        self.landcover[bank] = LandCover.GRASSLAND
+        where = fields.at("room", parcels) > 0
+        index, parcels = index[where], parcels.chosen(where)
+        use = _plain_use(parcels, fields)
+        outer = regions.edge[rows].ravel()[index] < TRACK_HALF_WIDTH + 0.4
+        use[(use == LandCover.WATER) & (parcels.edge < 1.2)] = LandCover.GRASSLAND
+        use[(parcels.track < TRACK_HALF_WIDTH) | outer] = LandCover.ROAD
+        self._put(index, use, parcels, 0.30)
 
     def terraces(
         self,
@@ -350,17 +327,34 @@ class _Band:
         steady = spread(fields.steady)[zone]
         # The rise between contours is one of a few: within a hillside it does not change.
         rise = 2.0 ** (np.round(np.log2(np.maximum(steady, 0.04) * 58) * 2) / 2)
-        # Long fields: the plots of a coarser pattern cut the strips.
-        cut = plots.index[rows][zone] // 1
+        # Long fields: coarse squares of the plots' seeds cut the strips.
+        cut = plots.index[rows][zone]
         seed_x, seed_y = plots.seeds[cut, 0], plots.seeds[cut, 1]
-        key, edge = terraces(
+        parcels = terraces(
             height[zone],
             rise.astype(np.float32),
             fall[zone],
             (np.floor(seed_x / 64) * 4096 + np.floor(seed_y / 64)).astype(np.int32),
         )
-        chance = unit(key, 61)
-        use = np.full(key.shape, LandCover.TERRACE, np.uint8)
+        chance = unit(parcels.key, 61)
+        use = np.full(chance.shape, LandCover.TERRACE, np.uint8)
         use[chance < 0.06] = LandCover.FALLOW
         use[chance > 0.965] = LandCover.GRASSLAND
-        self._put(zone, use, key, edge, (key >> np.uint32(24)).astype(np.uint8), 0.45)
+        self._put(np.flatnonzero(zone), use, parcels, 0.45)
+
+
+def _plain_use(parcels: Parcels, fields: _Fields) -> np.ndarray:
+    """What the parcels of the plain are used for: `LandCover` codes, uint8."""
+    wet, special = fields.at("wet", parcels), fields.at("special", parcels)
+    orchard = fields.at("orchard", parcels)
+    chance = unit(parcels.key, 51)
+    rice = wet + (unit(parcels.key, 52) - 0.5) * 1.4 > 0.1
+    use = np.where(rice, LandCover.PADDY, LandCover.DRY_CROPLAND).astype(np.uint8)
+    use[chance < 0.07] = LandCover.FALLOW
+    use[(chance >= 0.07) & (chance < 0.10)] = LandCover.CROPLAND_WITH_TREES
+    use[(chance >= 0.10) & (chance < 0.135)] = LandCover.GRASSLAND
+    use[(chance >= 0.135) & (chance < 0.155)] = LandCover.WOODLAND
+    use[(special > 1.45) & (chance > 0.35)] = LandCover.GREENHOUSE
+    use[(special < -1.35) & (chance > 0.25)] = LandCover.WATER
+    use[(orchard > 1.0) & (chance > 0.25)] = LandCover.ORCHARD
+    return use

@@ -7,7 +7,7 @@ how far its border is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -36,6 +36,10 @@ class Parcels:
     edge: np.ndarray
     track: np.ndarray
     direction: np.ndarray
+
+    def chosen(self, where: np.ndarray) -> Parcels:
+        """The pixels where the mask `where` is True, as flat arrays."""
+        return Parcels(*(getattr(self, field.name)[where] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -165,22 +169,25 @@ class Plots:
         )
 
 
-def terraces(
-    height: np.ndarray, rise: np.ndarray, fall: np.ndarray, plot: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Strips between contour lines.
+def terraces(height: np.ndarray, rise: np.ndarray, fall: np.ndarray, plot: np.ndarray) -> Parcels:
+    """Strips between contour lines; their `edge` is the distance to the nearest riser.
 
     Parameters
     ----------
     height : metres. rise : metres between two contours, the same over a hillside.
     fall : steepness, metres a pixel. plot : number that cuts the strips into fields.
-
-    Returns
-    -------
-    key : uint32, hash of the field. edge : float32, distance to the nearest riser, pixels.
     """
     level = height / rise
     strip = np.floor(level)
     fraction = level - strip
     edge = np.minimum(fraction, 1 - fraction) * rise / np.maximum(fall, 0.05)
-    return hash32(strip.astype(np.int32), plot, 31), edge.astype(np.float32)
+    key = hash32(strip.astype(np.int32), plot, 31)
+    nowhere = np.full(key.shape, np.nan, np.float32)
+    return Parcels(
+        key,
+        nowhere,
+        nowhere,
+        edge.astype(np.float32),
+        nowhere,
+        (key >> np.uint32(24)).astype(np.uint8),
+    )

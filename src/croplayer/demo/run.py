@@ -82,8 +82,8 @@ def only_one(path: Path) -> Iterator[None]:
 
 def run_snakemake(url: str, cores: int, config_folder: Path, extra: list[str]) -> int:
     """Run the workflow, then its report if anything was done. Returns Snakemake's exit code."""
+    snakemake = [sys.executable, "-m", "snakemake"]
     common = [
-        *(sys.executable, "-m", "snakemake"),
         *("--workflow-profile", "workflow/profiles/local"),
         *("--cores", str(cores)),
         *("--config", "provinces=demo", f"config_folder={config_folder}"),
@@ -92,9 +92,11 @@ def run_snakemake(url: str, cores: int, config_folder: Path, extra: list[str]) -
     environment = {**os.environ, SERVER_VARIABLE: url, "PATH": path}
     report = RESULTS / "report.html"
     metrics = RESULTS / "metrics.json"
-    _unlock_after_a_kill(common, environment)
+    _unlock_after_a_kill([*snakemake, *common], environment)
     display = ["--logger", "rich"] if sys.stdout.isatty() else ["--quiet", "rules", "host"]
-    code = subprocess.run([*common, *display, *extra], env=environment, check=False).returncode
+    # Targets come first: many of Snakemake's options take all words that follow.
+    words = [*snakemake, *extra, *display, *common]
+    code = subprocess.run(words, env=environment, check=False).returncode
     if code or extra:
         return code
     if report.exists() and report.stat().st_mtime >= metrics.stat().st_mtime:
@@ -102,7 +104,7 @@ def run_snakemake(url: str, cores: int, config_folder: Path, extra: list[str]) -
     print("Writing the report ...", flush=True)
     draft = report.with_name("draft.html")
     made = subprocess.run(
-        [*common, "--quiet", "all", "--report", str(draft)], env=environment, check=False
+        [*snakemake, "--quiet", "all", "--report", str(draft), *common], env=environment, check=False
     )
     if made.returncode == 0:
         os.replace(draft, report)
