@@ -10,26 +10,28 @@ ground, and there are three sizes.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import re
+import sys
 import warnings
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 import rasterio
 import shapely
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
 from cropbase.areas import polygon_area_ha
-from cropbase.atomic import atomic_path, write_text
+from cropbase.atomic import write_text
 from cropbase.errors import InputError
 from cropbase.jobs import progress
 from cropbase.rasters import write_cog
 from croplayer.active.readers import polygonal
+from croplayer.imports.commands import add_config_options, data_root_of, run_command
 from croplayer.imports.footprints import (
     Footprint,
     assign_folds,
@@ -37,6 +39,7 @@ from croplayer.imports.footprints import (
     group_near,
     parse_centre,
 )
+from croplayer.imports.layers import write_layer
 from croplayer.imports.via import ViaError, ViaRegion, read_via
 
 log = logging.getLogger(__name__)
@@ -148,41 +151,35 @@ def import_naip_fields(
     boxes = [footprint.polygon for footprint in footprints]
     ids = table["image_id"].tolist()
     drawn = [(f"{fp.image_id}-{n:03d}", fp.image_id, s) for fp, part in fields for n, s in part]
-    _write_layer(
-        {
-            "polygon_id": [name for name, _, _ in drawn],
-            "image_id": [image for _, image, _ in drawn],
-            "class": [CLASS] * len(drawn),
-        },
-        [shape for _, _, shape in drawn],
-        cropland,
-        "cropland",
-    )
-    _write_layer(
-        {
-            "extent_id": ids,
-            "split": table["split"].tolist(),
-            "fold": table["fold"].tolist(),
-            "image": table["image"].tolist(),
-            "pixel_m": table["pixel_m"].tolist(),
-            "annotator": ["naip_fields"] * len(ids),
-        },
-        boxes,
-        extents,
-        "extents",
-    )
-    region = shapely.union_all(boxes)
-    _write_layer({"province": ["naip_fields"]}, [region], province, "province")
-    _write_layer(
-        {
-            "county_id": ids,
-            "county": ids,
-            "city": [f"px{round(p * 100):03d}cm" for p in table["pixel_m"]],
-        },
-        boxes,
-        counties,
-        "counties",
-    )
+    layers: dict[Path, tuple[dict[str, list], list]] = {
+        cropland: (
+            {
+                "polygon_id": [name for name, _, _ in drawn],
+                "image_id": [image for _, image, _ in drawn],
+                "class": [CLASS] * len(drawn),
+            },
+            [shape for _, _, shape in drawn],
+        ),
+        extents: (
+            {
+                "extent_id": ids,
+                **{name: table[name].tolist() for name in ("split", "fold", "image", "pixel_m")},
+                "annotator": ["naip_fields"] * len(ids),
+            },
+            boxes,
+        ),
+        province: ({"province": ["naip_fields"]}, [shapely.union_all(boxes)]),
+        counties: (
+            {
+                "county_id": ids,
+                "county": ids,
+                "city": [f"px{round(p * 100):03d}cm" for p in table["pixel_m"]],
+            },
+            boxes,
+        ),
+    }
+    for path, (columns, shapes) in layers.items():
+        write_layer(gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326"), path)
     write_text(report, table.to_csv(index=False, lineterminator="\n"))
 
 
@@ -321,17 +318,6 @@ def _georeference(png: Path, footprint: Footprint, folder: Path) -> None:
     )
 
 
-def _write_layer(columns: dict[str, list], shapes: list, path: Path, layer: str) -> None:
-    frame = gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326")
-    # GDAL writes the time into a GeoPackage; this option holds it still.
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2000-01-01T00:00:00.000Z"})
-    try:
-        with atomic_path(path) as temporary:
-            frame.to_file(temporary, layer=layer, driver="GPKG", engine="pyogrio")
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
-
-
 def _tell(table: pd.DataFrame) -> None:
     for column, words in (
         ("mended", "crossed themselves and were mended by make_valid"),
@@ -342,3 +328,50 @@ def _tell(table: pd.DataFrame) -> None:
         count = int(table[column].sum())
         if count:
             log.warning("%d of %d drawn fields %s", count, int(table["regions"].sum()), words)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line: fill a folder with the georeferenced images and their labels."""
+    parser = argparse.ArgumentParser(
+        prog="python -m croplayer.imports.naip_fields",
+        description="Georeference the aerial images of farmland and bring their hand-drawn fields "
+        "to EPSG:4326, for the province naip_fields.",
+    )
+    add_config_options(parser, "naip_fields")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("results/naip_fields/prepared"),
+        help="folder to fill (default: %(default)s)",
+    )
+    parser.add_argument("--only", type=int, help="use that many images, for a short run")
+    parser.add_argument(
+        "--folds", type=int, default=5, help="folds of the images; one of them is held out"
+    )
+    parser.add_argument(
+        "--validation-fold", type=int, default=0, help="the fold that is held out, from 0"
+    )
+    given = parser.parse_args(arguments)
+
+    def work() -> None:
+        data = data_root_of(given, "naip_fields") / "naip_fields"
+        output = given.output
+        import_naip_fields(
+            images=data / "images",
+            annotations=data / "annotations.json",
+            output_images=output / "images",
+            cropland=output / "cropland.gpkg",
+            extents=output / "extents.gpkg",
+            province=output / "province.gpkg",
+            counties=output / "counties.gpkg",
+            report=output / "report.csv",
+            folds=given.folds,
+            validation_fold=given.validation_fold,
+            only=given.only,
+        )
+
+    return run_command(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
