@@ -29,7 +29,7 @@ _WGS84 = CRS.from_epsg(4326)
 def find_dem_files(patterns: Iterable[str | Path], root: str | Path = ".") -> list[Path]:
     """The files of glob patterns, relative to `root`, in the order of the patterns, each once.
 
-    Raises InputError if a pattern finds no file, or if there is no pattern.
+    No pattern, no file. Raises InputError if a pattern finds none.
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
@@ -43,11 +43,6 @@ def find_dem_files(patterns: Iterable[str | Path], root: str | Path = ".") -> li
                 remedy="check the name, and that the DEM was downloaded",
             )
         found.update(dict.fromkeys(Path(match) for match in matches))
-    if not found:
-        raise InputError(
-            "terrain.dem names no elevation file",
-            remedy="give the DEM tiles that cover the province, e.g. SRTM or Copernicus GLO-30",
-        )
     return list(found)
 
 

@@ -45,7 +45,8 @@ def measure_terrain(
     Parameters
     ----------
     dem : elevation files or glob patterns, any CRS; see `DemLayer`. Where files lie on different
-        lattices, a block takes its cells from the layer that covers most of it.
+        lattices, a block takes its cells from the layer that covers most of it. An empty list
+        means that there is no elevation: every block is NaN, which the models of blocks take.
     blocks : the planned blocks; the table holds exactly these, sorted.
     output : the Parquet file.
 
@@ -54,7 +55,9 @@ def measure_terrain(
     """
     layers = open_layers(find_dem_files(dem), settings)
     blocks = sorted(blocks)
-    reached = False
+    reached = not layers
+    if not layers:
+        log.warning("terrain.dem names no elevation file: the terrain of all blocks is missing")
     rows, without, partial, tiny = [], [], [], []
     for block in progress(blocks, what="terrain", unit="block"):
         block_id = grid.block_id(block)
@@ -83,7 +86,7 @@ def measure_terrain(
             allowed=f"elevation around {_span(blocks, grid)}",
             remedy="add the DEM tiles of this area to terrain.dem",
         )
-    _tell(without, "have no elevation: their terrain is missing")
+    _tell(without if layers else [], "have no elevation: their terrain is missing")
     _tell(partial, "have elevation in less than half of their area")
     if tiny:
         log.info("%d blocks are smaller than a DEM cell and take the one around them", len(tiny))

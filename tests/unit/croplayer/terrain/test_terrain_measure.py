@@ -269,8 +269,15 @@ def test_faulty_dems_are_refused(tmp_path):
         measure([tmp_path / "page.tif"], tmp_path / "t.parquet")
     with pytest.raises(InputError, match="no file matches"):
         measure([tmp_path / "absent_*.tif"], tmp_path / "t.parquet")
-    with pytest.raises(InputError, match="names no elevation file"):
-        measure([], tmp_path / "t.parquet")
+
+
+def test_without_a_dem_the_terrain_is_missing_and_told_once(tmp_path, caplog):
+    got = measure([], tmp_path / "t.parquet")
+    assert len(got) > 1
+    assert got[["elevation", "slope", "ruggedness", "roughness"]].isna().all(axis=None)
+    told = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert len(told) == 1
+    assert "names no elevation file" in told[0].message
 
 
 def test_dem_files_are_found_once_in_the_order_given(tmp_path):
