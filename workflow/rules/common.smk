@@ -129,6 +129,15 @@ def model_file(stage, name):
     return path
 
 
+def with_lenders(provinces):
+    """The given provinces and those that lend them a model, each once."""
+    found = list(provinces)
+    for province in found:  # grows while it is walked: a lender may borrow too
+        lenders = settings_of(province).models.model_dump().values()
+        found += [name for name in lenders if name is not None and name not in found]
+    return found
+
+
 def source_names(wildcards):
     """Params function: the names of the sources, A first."""
     return sources_of(wildcards.province)
@@ -156,6 +165,6 @@ def note_of(wildcards):
 # CONTENT of a label changed, so opening a GeoPackage in QGIS reruns nothing. Jobs never do this:
 # labels edited while jobs run wait for the next run.
 if workflow.is_main_process:
-    for province in PROVINCES:
+    for province in with_lenders(PROVINCES):
         lock = Path(f"results/{province}/labels/labels.lock")
         readable(lambda: refresh_lock(settings_of(province).labels, lock))
