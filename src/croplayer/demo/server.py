@@ -4,6 +4,10 @@ It exists so that the demo and the tests go through the real download path. It l
 loopback interface only.
 
     python -m croplayer.demo.server results/demo/generated --port 8123
+
+It can also serve just as long as another command runs, which finds its address in the environment:
+
+    python -m croplayer.demo.server imagery --variable CROPLAYER_TILE_SERVER -- snakemake ...
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import os
 import re
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -288,11 +293,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line: serve a folder until interrupted."""
+    """Command line: serve a folder until interrupted, or as long as a given command runs."""
     parser = argparse.ArgumentParser(
         prog="python -m croplayer.demo.server",
         description="Serve generated imagery (or any RGB raster) as web-map tiles, on this "
-        "machine only.",
+        "machine only. With `-- COMMAND ...` at the end: as long as that command runs, and with "
+        "its exit code.",
     )
     parser.add_argument(
         "folder", type=Path, help="folder of the generated province, or of MBTiles and GeoTIFFs"
@@ -301,10 +307,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--latency-ms", type=float, default=0.0, help="wait before every answer, milliseconds"
     )
-    given = parser.parse_args(arguments)
+    parser.add_argument(
+        "--variable",
+        default="CROPLAYER_TILE_SERVER",
+        help="environment variable in which COMMAND finds the server's address "
+        "(default: %(default)s)",
+    )
+    own, command = _split(sys.argv[1:] if arguments is None else arguments)
+    given = parser.parse_args(own)
     faults = Faults(latency_seconds=given.latency_ms / 1000)
     try:
         with TileServer(given.folder, given.port, faults) as server:
+            if command:
+                return _run(command, {**os.environ, given.variable: server.url})
             print(f"{', '.join(server.sources)}: {server.url}/SOURCE/Z/X/Y.png (Ctrl-C ends)")
             sys.stdout.flush()
             threading.Event().wait()
@@ -314,6 +329,24 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first `--`, and what stands after it."""
+    place = words.index("--") if "--" in words else len(words)
+    return words[:place], words[place + 1 :]
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Exit code of a command. Raises InputError if there is no such command."""
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    except OSError as error:
+        raise InputError(
+            f"command {command[0]!r} cannot be run",
+            given=error.strerror,
+            remedy="check its name and PATH",
+        ) from None
 
 
 if __name__ == "__main__":

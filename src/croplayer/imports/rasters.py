@@ -37,11 +37,6 @@ def ground_of(path: Path, *, margin_pixels: float = 1.0) -> shapely.Polygon:
     Raises InputError for a raster that cannot be opened, has no CRS, or is smaller than that.
     """
     with open_raster(path) as dataset:
-        if dataset.crs is None:
-            raise InputError(
-                f"raster {path} has no CRS",
-                remedy="give it one, e.g. with `gdal_edit -a_srs EPSG:...`",
-            )
         width, height, margin = dataset.width, dataset.height, margin_pixels
         if min(width, height) <= 2 * margin:
             raise InputError(
