@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
@@ -13,6 +13,7 @@ from croplayer.tiles.datum import gcj02_to_wgs84, wgs84_to_gcj02
 INSIDE = {"lon": st.floats(73.5, 135.0), "lat": st.floats(3.0, 53.6)}
 
 
+@settings(deadline=None)
 @given(**INSIDE)
 def test_the_inverse_undoes_the_offset(lon: float, lat: float) -> None:
     back = gcj02_to_wgs84(*wgs84_to_gcj02(lon, lat))

@@ -130,7 +130,6 @@ def by_gdal(image: np.ndarray, transform: Affine, like: Path, method: Resampling
             dst_transform=dataset.transform,
             dst_crs="EPSG:4326",
             resampling=method,
-            tolerance=0.0,
         )
     return out
 

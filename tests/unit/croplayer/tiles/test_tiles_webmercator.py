@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
@@ -21,6 +21,7 @@ HALF_M = 20037508.342789244
 TO_MERCATOR = Transformer.from_crs("EPSG:4326", "EPSG:3857", always_xy=True)
 
 
+@settings(deadline=None)
 @given(st.floats(-180, 180), st.floats(-85, 85), st.integers(0, 20))
 def test_pixels_agree_with_pyproj(lon: float, lat: float, zoom: int) -> None:
     matrix = TileMatrix(zoom)
@@ -30,6 +31,7 @@ def test_pixels_agree_with_pyproj(lon: float, lat: float, zoom: int) -> None:
     assert float(matrix.y(lat)) == pytest.approx((HALF_M - north) / size, abs=1e-4)
 
 
+@settings(deadline=None)
 @given(st.floats(-180, 180), st.floats(-85, 85))
 def test_positions_come_back(lon: float, lat: float) -> None:
     matrix = TileMatrix(16)
