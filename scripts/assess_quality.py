@@ -18,5 +18,6 @@ run_job(
         model_dir=Path(snakemake.input.model).parent,
         settings=QualitySettings(**snakemake.params.quality),
         output=Path(snakemake.output.quality),
+        threads=snakemake.threads,
     ),
 )

@@ -18,5 +18,6 @@ run_job(
         settings=QualitySettings(**snakemake.params.quality),
         model_dir=Path(snakemake.output.model).parent,
         confusion_png=Path(snakemake.output.confusion),
+        threads=snakemake.threads,
     ),
 )

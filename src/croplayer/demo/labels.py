@@ -35,6 +35,17 @@ _SHARES = {"plain": 0.32, "hills": 0.24, "terraces": 0.18, "orchards": 0.13, "ne
 _TRIES = 60
 
 
+LABEL_CLASS = {
+    LandCover.PADDY: "paddy",
+    LandCover.DRY_CROPLAND: "irrigated_dry",
+    LandCover.TERRACE: "terraces",
+    LandCover.FALLOW: "fallow",
+    LandCover.GREENHOUSE: "greenhouse",
+    LandCover.CROPLAND_WITH_TREES: "scattered_trees",
+}
+"""The names that annotators give these classes (`croplayer.settings.labels`)."""
+
+
 @dataclass(frozen=True)
 class Extent:
     """A square that is labelled completely: its block, split, stratum and (row, column) on the canvas.
@@ -263,7 +274,7 @@ def _outlines(
     found = []
     for number, part in enumerate(parts, start=1):
         codes = counts[number]
-        label = LandCover(int(codes.argmax())).name.lower() if codes.any() else "cropland"
+        label = LABEL_CLASS[LandCover(int(codes.argmax()))] if codes.any() else "cropland"
         world = shapely.affinity.affine_transform(
             part, [transform.a, 0, 0, transform.e, transform.c, transform.f]
         )
