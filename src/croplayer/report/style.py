@@ -1,0 +1,173 @@
+"""How figures of this project look: colours, map axes, scale bar, stamp, saving.
+
+Figures are drawn with Agg and saved without dates, so the same inputs give the same bytes with the
+same version of matplotlib. Colours are Okabe and Ito's, which colour-blind readers tell apart.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from pyproj import Geod
+
+from cropbase.atomic import atomic_path
+
+DPI = 140
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, RED, YELLOW, INK = "#56B4E9", "#D55E00", "#F0E442", "#333333"
+PAPER = "#DCE4EA"
+"""Ground of maps: white and light grey blocks must stand out from it."""
+
+COVERAGE_COLOURS = {
+    # Green, yellow, light grey, white, black as in Table 1 of the paper.
+    "planting": "#1F9E4B",
+    "non_planting": YELLOW,
+    "snow_ice": "#B4B4B4",
+    "cloudy": "#FFFFFF",
+    "nodata": "#111111",
+}
+SEMANTIC_COLOURS = {"TP": GREEN, "FP": RED, "Noise": YELLOW, "Artifacts": PURPLE}
+OPTION_COLOURS = {"neither": "#F5F5F5", "only_a": BLUE, "only_b": ORANGE, "both": GREEN}
+CROPLAND_COLOURS = {0: "#EEEAE0", 1: GREEN, 254: PURPLE}
+
+_WIDE_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "SimHei",
+)
+_GEOD = Geod(ellps="WGS84")
+
+Extent = tuple[float, float, float, float]
+"""(west, south, east, north), degrees."""
+
+
+@cache
+def fonts() -> tuple[str, ...]:
+    """DejaVu Sans and the fonts with Chinese letters that this machine has."""
+    known = {entry.name for entry in font_manager.fontManager.ttflist}
+    return ("DejaVu Sans", *(name for name in _WIDE_FONTS if name in known))
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    found: set[int] = set()
+    for name in fonts():
+        found |= set(FT2Font(font_manager.findfont(name)).get_charmap())
+    return frozenset(found)
+
+
+def printable(text: str, otherwise: str) -> str:
+    """`text` if this machine's fonts have all its letters, else `otherwise` (not empty boxes)."""
+    return text if text and all(ord(c) in _glyphs() for c in text) else otherwise
+
+
+def new_figure(width: float, height: float, *, title: str = "", note: str = "") -> Figure:
+    """An empty figure (inches) with a title and, in red at its foot, a note such as that the data
+    are generated."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
+    if title:
+        figure.suptitle(title, fontsize=13, fontfamily=list(fonts()))
+    if note:
+        figure.supxlabel(note, fontsize=9, color=RED, fontweight="bold", fontfamily=list(fonts()))
+    return figure
+
+
+def save(figure: Figure, output: Path) -> None:
+    """Write a figure as PNG, atomically and without a date."""
+    with atomic_path(output) as path:
+        figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def map_axes(axes: Axes, extent: Extent, title: str = "") -> None:
+    """Make `axes` a map in longitude and latitude with true shape, graticule and scale bar."""
+    west, south, east, north = extent
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    axes.set_aspect(1 / max(np.cos(np.radians((south + north) / 2)), 0.05))
+    axes.set_facecolor(PAPER)
+    for axis, letters in ((axes.xaxis, "EW"), (axes.yaxis, "NS")):
+        axis.set_major_locator(
+            MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], prune="both", min_n_ticks=1)
+        )
+        axis.set_major_formatter(FuncFormatter(lambda v, _, letters=letters: _angle(v, letters)))
+    axes.tick_params(labelsize=7, length=2, color=INK, labelcolor=INK)
+    for label in axes.get_yticklabels():
+        label.set(rotation=90, va="center")
+    axes.grid(color="#000000", alpha=0.18, linewidth=0.5)
+    axes.set_title(title, fontsize=9, fontfamily=list(fonts()))
+    scale_bar(axes, extent)
+
+
+def scale_bar(axes: Axes, extent: Extent) -> None:
+    """A bar of a round number of metres or kilometres, about a quarter of the map's width."""
+    west, south, east, north = extent
+    latitude = (south + north) / 2
+    width_m = _GEOD.line_length([west, (west + east) / 2, east], [latitude] * 3)
+    length = round_length(width_m / 4)
+    share = length / width_m
+    text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    for colour, line in (("white", 4.5), ("black", 2.0)):
+        axes.plot(
+            [0.04, 0.04 + share],
+            [0.045, 0.045],
+            transform=axes.transAxes,
+            color=colour,
+            linewidth=line,
+            solid_capstyle="butt",
+            zorder=6,
+        )
+    axes.text(
+        0.04 + share / 2,
+        0.06,
+        text,
+        transform=axes.transAxes,
+        ha="center",
+        va="bottom",
+        fontsize=7,
+        zorder=6,
+        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
+    )
+
+
+def round_length(metres: float) -> float:
+    """The largest of 1, 2, 5 times a power of ten that is not above `metres`."""
+    power = 10 ** np.floor(np.log10(metres))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= metres))
+
+
+def legend(axes: Axes, entries: dict[str, str], *, columns: int = 1) -> None:
+    """A legend below a map: text -> colour."""
+    axes.legend(
+        handles=[
+            Patch(facecolor=colour, edgecolor="#555555", linewidth=0.6, label=text)
+            for text, colour in entries.items()
+        ],
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.07),
+        ncols=columns,
+        fontsize=7,
+        frameon=False,
+        handlelength=1.2,
+        columnspacing=1.0,
+        prop={"family": list(fonts()), "size": 7},
+    )
+
+
+def _angle(value: float, letters: str) -> str:
+    letter = letters[0] if value >= 0 else letters[1]
+    return f"{abs(value):.4f}".rstrip("0").rstrip(".") + f"°{letter}"
