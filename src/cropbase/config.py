@@ -13,6 +13,9 @@ from cropbase.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_MAY_HOLD_SECRETS = {"api_key_env", "url"}
+"""Keys into which an API key is easily pasted: what was given there is not repeated in messages."""
+
 
 class Section(BaseModel):
     """A part of the configuration: unknown keys are forbidden, values cannot be changed afterwards."""
@@ -105,6 +108,8 @@ def _explain(model: type[BaseModel], fault: dict[str, Any], layers: list[tuple[P
         return f"  {owner}: unknown key '{key}'{hint}"
     if kind == "missing":
         return f"  {owner}: key '{key}' is missing"
+    if location and location[-1] in _MAY_HOLD_SECRETS:
+        return f"  {owner}: key '{key}': {fault['msg']}"
     given = fault.get("input")
     return f"  {owner}: key '{key}': given {given!r}; {fault['msg']}"
 

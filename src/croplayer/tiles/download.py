@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import re
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -101,39 +102,45 @@ class Download:
             range(len(tiles)), what=f"tiles of {self._name}", unit="tiles", total=len(tiles)
         )
         connections = min(self._source.concurrency, len(tiles))
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        security = httpx.create_ssl_context(trust_env=self._trust_env)
         with ThreadPoolExecutor(2, thread_name_prefix="decode") as executor:
-            async with httpx.AsyncClient(
-                limits=limits,
-                timeout=httpx.Timeout(self._source.timeout_seconds),
-                headers={"User-Agent": self._source.user_agent, "Accept": "image/*"},
-                trust_env=self._trust_env,
-                follow_redirects=False,
-            ) as client:
-                workers = [
-                    asyncio.create_task(self._work(client, executor)) for _ in range(connections)
-                ]
-                committer = asyncio.create_task(self._commit_regularly())
-                try:
-                    await self._done.wait()
-                    # Answers under way are counted by the provider: wait for them, keep them.
-                    for worker in workers:
-                        if worker not in self._asking:
-                            worker.cancel()
-                    await asyncio.gather(*workers, return_exceptions=True)
-                finally:
-                    for task in (*workers, committer):
-                        task.cancel()
-                    await asyncio.gather(*workers, committer, return_exceptions=True)
-                    self._bar.close()
-                    if self._quota:
-                        self._quota.give_back()
-                    self._commit()
+            workers = [
+                asyncio.create_task(self._work(security, executor)) for _ in range(connections)
+            ]
+            committer = asyncio.create_task(self._commit_regularly())
+            try:
+                await self._done.wait()
+                # Answers under way are counted by the provider: wait for them, keep them.
+                for worker in workers:
+                    if worker not in self._asking:
+                        worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+            finally:
+                for task in (*workers, committer):
+                    task.cancel()
+                await asyncio.gather(*workers, committer, return_exceptions=True)
+                self._bar.close()
+                if self._quota:
+                    self._quota.give_back()
+                self._commit()
         if self._stopped_by is not None:
             raise self._stopped_by
 
     # ------------------------------------------------------------------ workers
-    async def _work(self, client: httpx.AsyncClient, executor: ThreadPoolExecutor) -> None:
+    async def _work(self, security: ssl.SSLContext, executor: ThreadPoolExecutor) -> None:
+        # A pool looks at all its connections at every request: one connection a worker, one
+        # client a connection.
+        async with httpx.AsyncClient(
+            verify=security,
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            timeout=httpx.Timeout(self._source.timeout_seconds),
+            headers={"User-Agent": self._source.user_agent, "Accept": "image/*"},
+            trust_env=self._trust_env,
+            follow_redirects=False,
+        ) as client:
+            await self._ask_in_turn(client, executor)
+
+    async def _ask_in_turn(self, client: httpx.AsyncClient, executor: ThreadPoolExecutor) -> None:
         task = asyncio.current_task()
         assert task is not None
         while self._stopped_by is None:

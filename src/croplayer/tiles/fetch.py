@@ -98,12 +98,10 @@ def fetch_tiles(
     download = None
     with PartialStore(partial, source.zoom, fingerprint(source)) as store:
         if store.discarded:
-            log.warning(
-                "%s was fetched with another url, zoom or tile size: it is begun anew", partial
-            )
-        adopted = fresh and output.exists()
-        if adopted:
-            store.adopt(output)
+            _warn_of_other_settings(partial)
+        adopted = fresh and output.exists() and store.adopt(output)
+        if fresh and output.exists() and not adopted:
+            _warn_of_other_settings(output)
         store.plan(xs, ys)
         dropped = store.forget_placeholders(source.placeholder_sha256)
         if dropped:
@@ -183,6 +181,10 @@ def mbtiles_metadata(
         "datum": source.datum,
         "generated": "yes" if source.generated else "no",
     }
+
+
+def _warn_of_other_settings(path: Path) -> None:
+    log.warning("%s was fetched with another url, zoom or tile size: it is begun anew", path)
 
 
 def _quota(source_name: str, source: XyzSource, path: Path) -> DailyQuota | None:

@@ -77,8 +77,8 @@ class PartialStore:
         connection.execute("COMMIT")
 
     # ------------------------------------------------------------------ what is to be done
-    def adopt(self, finished: Path) -> None:
-        """Take over the tiles of a finished file of the same settings that are not held yet."""
+    def adopt(self, finished: Path) -> bool:
+        """Take over the tiles of a finished file; False, and none, if its fingerprint differs."""
         with store_errors(finished):
             uri = f"{finished.absolute().as_uri()}?mode=ro"
             self._connection.execute("ATTACH ? AS finished", (uri,))
@@ -96,6 +96,7 @@ class PartialStore:
                     self._connection.execute("COMMIT")
             finally:
                 self._connection.execute("DETACH finished")
+        return same is not None
 
     def plan(self, xs: np.ndarray, ys: np.ndarray) -> None:
         """Make the ledger hold exactly these tiles; new ones and rejected ones become pending."""

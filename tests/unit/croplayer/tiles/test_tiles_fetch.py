@@ -27,7 +27,9 @@ from croplayer.tiles.errors import (
     TilesFailedError,
     TileStoreError,
 )
+from croplayer.tiles.ledger import TileRecord
 from croplayer.tiles.response import parse_retry_after
+from croplayer.tiles.store import PartialStore
 from croplayer.tiles.webmercator import TileMatrix
 
 HALO = 40
@@ -436,6 +438,33 @@ def test_a_damaged_partial_file_is_named(make_source: Any, fetch: Any, tmp_path:
     with pytest.raises(TileStoreError, match=r"a\.mbtiles\.partial is damaged") as caught:
         fetch(make_source())
     assert "delete it and run again" in str(caught.value)
+
+
+def test_a_full_disk_is_named_and_what_was_fetched_is_kept(
+    server: Any, make_source: Any, fetch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_source(zoom=15, requests_per_second=100)
+    record = PartialStore.record
+    committed: list[int] = []
+
+    def filling_up(store: PartialStore, records: list[TileRecord]) -> None:
+        # SQLite answers a file that may not grow as it answers a full disk.
+        if committed:
+            pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+            store._connection.execute(f"PRAGMA max_page_count={pages}")
+        record(store, records)
+        committed.append(len(records))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PartialStore, "record", filling_up)
+        patched.setattr("croplayer.tiles.download._COMMIT_SECONDS", 0.2)
+        with pytest.raises(TileStoreError, match="free disk space and run again"):
+            fetch(source)
+    kept = sum(committed)
+    assert kept > 0
+    server.log.clear()
+    summary = fetch(source)
+    assert summary.requests == summary.tiles - kept
 
 
 def test_the_key_is_written_nowhere(

@@ -154,7 +154,7 @@ def test_a_turned_raster_agrees_with_gdal(write_raster: Any, mosaic: Any, tmp_pa
     assert np.percentile(difference, 99) <= 4
 
 
-@pytest.mark.parametrize("pixel_m", [8.0, 3.3])
+@pytest.mark.parametrize("pixel_m", [8.0, 4.1])
 def test_a_finer_raster_is_averaged_like_gdal_does(
     write_raster: Any, mosaic: Any, tmp_path: Path, pixel_m: float
 ) -> None:

@@ -79,6 +79,20 @@ def test_a_bad_service_is_refused(tmp_path: Path, changes: dict[str, Any], words
     assert words in message(tmp_path, {"kind": "xyz", **changes})
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"url": GOOD, "subdomains": ["a"], "api_key_env": "pk.planted-key"},
+        {"url": "https://a.example/{z}/{x}/{y}?access_token=pk.planted-key"},
+        {"url": "https://a.example/{z}/{x}?access_token=pk.planted-key"},
+    ],
+)
+def test_a_key_pasted_into_the_file_is_not_repeated(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    assert "planted-key" not in message(tmp_path, {"kind": "xyz", **changes})
+
+
 def test_bad_rasters_and_kinds_are_refused(tmp_path: Path) -> None:
     assert "bands are counted from 1" in message(
         tmp_path, {"kind": "raster", "paths": ["a.tif"], "bands": [0, 1, 2]}
