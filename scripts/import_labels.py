@@ -22,6 +22,7 @@ run_job(
         polygons_out=Path(snakemake.output.polygons),
         extents_out=Path(snakemake.output.extents),
         sources=list(snakemake.params.sources),
+        for_training=snakemake.params.for_training,
         report=Path(snakemake.output.findings),
     ),
 )

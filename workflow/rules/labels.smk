@@ -22,6 +22,9 @@ rule import_labels:
             "labels",
             leave_out=["coverage", "semantic", "options", "corrections", "cropland", "extents"],
         ),
+        for_training=lambda wildcards: (
+            settings_of(wildcards.province).models.segmentation is None
+        ),
     threads: 1
     resources:
         mem_mb=4000,

@@ -78,9 +78,12 @@ def check_sources(
             )
 
 
-def check_extent_attributes(extents: gpd.GeoDataFrame, findings: Findings) -> None:
+def check_extent_attributes(
+    extents: gpd.GeoDataFrame, findings: Findings, *, for_training: bool = True
+) -> None:
     """Check `extent_id` (there, not empty, not doubled) and `split` (train or validation).
 
+    With `for_training` there must be an extent of split `train`.
     The layer is taken as it was read: features that other checks refuse count here.
     """
     if extents.empty:
@@ -111,7 +114,7 @@ def check_extent_attributes(extents: gpd.GeoDataFrame, findings: Findings) -> No
                     feature,
                     f"split is {value!r}; allowed: {', '.join(SPLITS)}",
                 )
-        if not (splits == "train").any():
+        if for_training and not (splits == "train").any():
             findings.error(
                 "attribute", "extents", "split", "no extent is for training (split = train)"
             )

@@ -33,6 +33,7 @@ def import_labels(
     extents_out: Path,
     report: Path,
     sources: Iterable[str] | None = None,
+    for_training: bool = True,
 ) -> None:
     """Check the label files and write them in EPSG:4326.
 
@@ -46,6 +47,8 @@ def import_labels(
     grid : the grid of the plan.
     settings : which faults are refused and which are repaired.
     sources : names of the imagery sources, against which the attribute `source` is checked.
+    for_training : whether a model is trained on these labels, so that an extent of split `train`
+        is needed; False where another province lends its model.
     polygons_out : GeoParquet of the cropland polygons that meet an extent: polygon_id, class,
         source, annotator, date (text), area_ha, geometry.
     extents_out : GeoParquet, a row an extent: extent_id, split, source, annotator, date (text),
@@ -59,7 +62,7 @@ def import_labels(
     """
     findings = Findings(files={"cropland": Path(cropland), "extents": Path(extents)})
     drawn, areas = read_vector(cropland, "cropland"), read_vector(extents, "extents")
-    checks.check_extent_attributes(areas, findings)
+    checks.check_extent_attributes(areas, findings, for_training=for_training)
     repair = settings.repair
     drawn = clean_layer(drawn, Path(cropland), "cropland", repair=repair, findings=findings)
     areas = clean_layer(areas, Path(extents), "extents", repair=repair, findings=findings)

@@ -79,6 +79,7 @@ def case(tmp_path):
         ).to_parquet(plan)
         out = tmp_path / "out"
         sources = settings.pop("sources", None)
+        for_training = settings.pop("for_training", True)
         report = out / settings.pop("report", "report.csv")
         import_labels(
             **paths,
@@ -89,6 +90,7 @@ def case(tmp_path):
             extents_out=out / "extents.parquet",
             report=report,
             sources=sources,
+            for_training=for_training,
         )
         table = pd.read_csv(report, dtype=str) if report.suffix == ".csv" else report
         return (
@@ -229,6 +231,15 @@ def test_no_validation_extent_is_a_warning(case):
     areas["split"] = "train"
     _, _, report = case(areas=areas)
     assert "no_validation" in set(report["kind"])
+
+
+def test_training_extents_are_needed_where_a_model_is_trained(case):
+    areas = extents()
+    areas["split"] = "validation"
+    message = refused(case, LabelAttributeError, None, areas)
+    assert "no extent is for training" in message
+    _, kept, _ = case(areas=areas, for_training=False)
+    assert kept["split"].tolist() == ["validation"] * 3
 
 
 def test_html_report_escapes_what_people_wrote(case):
