@@ -1,10 +1,9 @@
 # What the rules share: the configuration of a province, its shards, and params that carry only
 # the keys a rule uses, so that a changed value reruns what depends on it and nothing else.
 
+import sys
 from functools import cache
 from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 
 from cropbase.errors import CropError
 from croplayer.active.refresh import refresh_lock
@@ -19,21 +18,20 @@ CONFIG_FOLDER = config.get("config_folder", "config")
 PROVINCES = [name.strip() for name in str(config.get("provinces", "demo")).split(",")]
 
 # The keys of `province` that say nothing of its polygons: figures and titles replan nothing.
-NO_GEOMETRY = [
-    "title",
-    "official_area_ha",
-    "official_area_table",
-    "official_area_source",
-    "generated",
-]
+OFFICIAL = ["official_area_ha", "official_area_table", "official_area_source"]
+NO_GEOMETRY = [*OFFICIAL, "title", "generated"]
 
 
 def readable(work):
-    """Run `work`; a user's mistake becomes Snakemake's own kind of error, without a traceback."""
+    """Run `work`; a user's mistake ends snakemake with its message alone.
+
+    An exception raised in an input function would come wrapped in a list of our own source lines.
+    """
     try:
         return work()
     except CropError as error:
-        raise WorkflowError(f"\n{error}") from None
+        print(f"\n{error}\n", file=sys.stderr)
+        sys.exit(1)
 
 
 @cache

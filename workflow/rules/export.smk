@@ -13,7 +13,7 @@ rule export_counties:
         table=report(
             "results/{province}/export/areas.csv",
             caption="../report/areas.rst",
-            category="6 County files",
+            category="7 County files",
             labels={"what": "Cropland area of each county, hectares"},
         ),
     log:

@@ -1,23 +1,206 @@
 # What a person wants to see: figures, the accuracy table, the flat metrics of a run.
 
+FIGURES = ["overview", "blocks", "detail", "areas"]
+
 
 def figures_of(provinces):
-    """Every figure of the given provinces."""
-    return []
+    """Every figure and table for people, of the given provinces."""
+    figures = [f"results/{p}/figures/{name}.png" for p in provinces for name in FIGURES]
+    pages = [
+        f"results/{p}/{page}"
+        for p in provinces
+        for page in ["validation/accuracy.html", "plan/preview.html"]
+    ]
+    return figures + pages
+
+
+def own_model_card(stage):
+    """Input function: the card of a stage's model, wherever the model is from."""
+    return model_file(stage, "card.json")
+
+
+def extra_metrics(wildcards):
+    """What only the generated province can measure: its map against the truth."""
+    score = f"results/{wildcards.province}/validation/truth.json"
+    return [score] if settings_of(wildcards.province).demo else []
+
+
+rule plot_overview:
+    """Imagery, masks and the integrated map of the province, side by side."""
+    input:
+        boundary=lambda wildcards: settings_of(wildcards.province).province.boundary,
+        counties=lambda wildcards: settings_of(wildcards.province).province.counties,
+        mosaics=all_shards("mosaic", by_source=True),
+        masks=all_shards("mask", by_source=True),
+        maps=all_shards("map"),
+    output:
+        figure=report(
+            "results/{province}/figures/overview.png",
+            caption="../report/overview.rst",
+            category="5 Map",
+            labels={"what": "The province: imagery, masks, integrated map"},
+        ),
+    log:
+        "logs/{province}/plot_overview.log",
+    params:
+        sources=source_names,
+        province=section("province", leave_out=OFFICIAL),
+        note=note_of,
+    threads: 1
+    resources:
+        mem_mb=3000,
+    conda:
+        "../../envs/croplayer.yaml"
+    script:
+        "../../scripts/plot_overview.py"
+
+
+rule plot_blocks:
+    """Coverage types, sharpness, slope, semantic classes and options of every block."""
+    input:
+        blocks="results/{province}/plan/blocks.parquet",
+        quality=all_shards("quality", by_source=True, suffix=".parquet"),
+        terrain=all_shards("terrain", suffix=".parquet"),
+        semantic="results/{province}/semantic/classes.parquet",
+        options="results/{province}/integration/options.parquet",
+    output:
+        figure=report(
+            "results/{province}/figures/blocks.png",
+            caption="../report/blocks.rst",
+            category="4 Blocks",
+            labels={"what": "Blocks: quality, semantic class, option"},
+        ),
+    log:
+        "logs/{province}/plot_blocks.log",
+    params:
+        sources=source_names,
+        title=key("province", "title"),
+        note=note_of,
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/croplayer.yaml"
+    script:
+        "../../scripts/plot_blocks.py"
+
+
+rule plot_detail:
+    """A few places at full resolution."""
+    input:
+        blocks="results/{province}/plan/blocks.parquet",
+        mosaics=all_shards("mosaic", by_source=True),
+        masks=all_shards("mask", by_source=True),
+        maps=all_shards("map"),
+        features=all_shards("features", suffix=".parquet"),
+        options="results/{province}/integration/options.parquet",
+    output:
+        figure=report(
+            "results/{province}/figures/detail.png",
+            caption="../report/detail.rst",
+            category="5 Map",
+            labels={"what": "Places at full resolution"},
+        ),
+    log:
+        "logs/{province}/plot_detail.log",
+    params:
+        sources=source_names,
+        grid=section("grid"),
+        export=section("export"),
+        title=key("province", "title"),
+        note=note_of,
+    threads: 1
+    resources:
+        mem_mb=3000,
+    conda:
+        "../../envs/croplayer.yaml"
+    script:
+        "../../scripts/plot_detail.py"
+
+
+rule plot_areas:
+    """Cropland area of the four scenarios against the official figure (Fig. 12)."""
+    input:
+        province="results/{province}/validation/province.json",
+    output:
+        figure=report(
+            "results/{province}/figures/areas.png",
+            caption="../report/cropland_areas.rst",
+            category="6 Accuracy",
+            labels={"what": "Cropland area against the official figure"},
+        ),
+    log:
+        "logs/{province}/plot_areas.log",
+    params:
+        title=key("province", "title"),
+        note=note_of,
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        "../../envs/croplayer.yaml"
+    script:
+        "../../scripts/plot_areas.py"
+
+
+rule accuracy_table:
+    """The three levels of validation in one table."""
+    input:
+        pixel="results/{province}/validation/pixel.json",
+        block="results/{province}/validation/block.json",
+        province="results/{province}/validation/province.json",
+        stopping="results/{province}/validation/stopping.json",
+    output:
+        page=report(
+            "results/{province}/validation/accuracy.html",
+            caption="../report/accuracy.rst",
+            category="6 Accuracy",
+            labels={"what": "Accuracy at three levels"},
+        ),
+        table="results/{province}/validation/accuracy.csv",
+    log:
+        "logs/{province}/accuracy_table.log",
+    params:
+        title=key("province", "title"),
+        note=note_of,
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        "../../envs/croplayer.yaml"
+    script:
+        "../../scripts/accuracy_table.py"
 
 
 rule collect_metrics:
     """Flat numbers with units, each from the stage that measured it."""
     input:
         pixel="results/{province}/validation/pixel.json",
+        block="results/{province}/validation/block.json",
+        province="results/{province}/validation/province.json",
         stopping="results/{province}/validation/stopping.json",
-        export="results/{province}/export/areas.csv",
+        coverage=own_model_card("coverage"),
+        segmentation=own_model_card("segmentation"),
+        semantic=own_model_card("semantic"),
+        integration=own_model_card("integration"),
+        areas="results/{province}/export/areas.csv",
+        extra=extra_metrics,
     output:
-        metrics="results/{province}/metrics.json",
+        metrics=report(
+            "results/{province}/metrics.json",
+            caption="../report/metrics.rst",
+            category="6 Accuracy",
+            labels={"what": "All numbers of the run"},
+        ),
     log:
         "logs/{province}/collect_metrics.log",
+    params:
+        generated=key("province", "generated"),
+        benchmarks="results/{province}/benchmarks",
     threads: 1
     resources:
         mem_mb=1000,
+    conda:
+        "../../envs/croplayer.yaml"
     script:
         "../../scripts/collect_metrics.py"

@@ -1,0 +1,102 @@
+"""A working directory of the workflow for a test: the rules, the scripts, a configuration to edit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Workspace:
+    """A folder with a copy of the Snakefile, rules, scripts and configuration."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "Snakefile", folder)
+        for name in ("workflow", "scripts", "config", "envs"):
+            shutil.copytree(
+                REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+
+    def configure(self, name: str, changes: dict[str, Any]) -> None:
+        """Merge `changes` into config/<name>.yaml (null removes a key of a mapping)."""
+        path = self.folder / "config" / f"{name}.yaml"
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        merge(values, changes)
+        path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), "utf-8")
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a run: the package of this checkout, one thread a library."""
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        return {
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY / "src"),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            **threads,
+            **more,
+        }
+
+    def start(self, words: list[str], **environment: str) -> subprocess.Popen:
+        """Start a command of the same Python here, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, *words],
+            cwd=self.folder,
+            env=self.environment(**environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, words: list[str], **environment: str) -> subprocess.CompletedProcess:
+        """Run a command of the same Python here to its end; its output is in `stdout`."""
+        return subprocess.run(
+            [sys.executable, *words],
+            cwd=self.folder,
+            env=self.environment(**environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def snakemake(self, *words: str, province: str = "demo", **environment: str):
+        """Run snakemake with the local profile on one core; targets and options first."""
+        return self.run(
+            [
+                *("-m", "snakemake", *words),
+                *("--workflow-profile", "workflow/profiles/local", "--cores", "1"),
+                *("--config", f"provinces={province}"),
+            ],
+            **environment,
+        )
+
+    def planned_rules(self, *words: str, province: str = "demo") -> dict[str, int]:
+        """{rule: number of jobs} that snakemake would run now, from a dry run's table of jobs."""
+        result = self.snakemake("-n", "--quiet", "rules", *words, province=province)
+        assert result.returncode == 0, result.stdout
+        counts: dict[str, int] = {}
+        for line in result.stdout.splitlines():
+            parts = line.split()
+            if len(parts) == 2 and parts[1].isdigit() and parts[0] != "total":
+                counts[parts[0]] = int(parts[1])
+        return counts
+
+
+def merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Merge in place and in depth; a null removes the key."""
+    for key, value in changes.items():
+        if value is None:
+            values.pop(key, None)
+        elif isinstance(value, dict) and isinstance(values.get(key), dict):
+            merge(values[key], value)
+        else:
+            values[key] = value

@@ -1,0 +1,198 @@
+"""The whole workflow on a small generated province, and what reruns after which change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import tarfile
+import time
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+import rasterio
+from workspaces import Workspace
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(900)]
+
+SMALL = {
+    "demo": {
+        "blocks_wide": 4,
+        "blocks_high": 3,
+        "cloudy_blocks": [1, 0],
+        "snow_blocks": 1,
+        "nodata_blocks": [0, 1],
+        "train_extents": 5,
+        "validation_extents": 2,
+        "extent_pixels": 192,
+    },
+    "grid": {"shard_degrees": 0.1},
+    "quality": {"epochs": 2},
+    "segmentation": {"max_steps": 20, "validate_every_steps": 10, "early_stopping_patience": None},
+}
+"""Small enough for a test; the model is hardly trained, so nothing is said of its accuracy here."""
+
+RASTERS_AND_TABLES = ("mosaic", "probability", "mask", "map", "quality", "terrain", "features")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> Workspace:
+    """A workspace in which the small demo has run once."""
+    workspace = Workspace(tmp_path_factory.mktemp("demo"))
+    workspace.configure("demo", SMALL)
+    result = workspace.run(["-m", "croplayer.demo", "--cores", "2"])
+    assert result.returncode == 0, result.stdout[-6000:]
+    return workspace
+
+
+@pytest.fixture
+def copy(demo, tmp_path) -> Workspace:
+    """A copy of the finished demo that a test may change."""
+    shutil.copytree(demo.folder, tmp_path / "w", copy_function=shutil.copy2)
+    workspace = Workspace.__new__(Workspace)
+    workspace.folder = tmp_path / "w"
+    return workspace
+
+
+def results(workspace: Workspace) -> Path:
+    return workspace.folder / "results" / "demo"
+
+
+def digests(workspace: Workspace) -> dict[str, str]:
+    """sha256 of every raster and table of the shards."""
+    root = results(workspace)
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for stage in RASTERS_AND_TABLES
+        for path in sorted((root / stage).rglob("*.*"))
+    }
+
+
+def test_every_product_is_there_and_opens(demo):
+    root = results(demo)
+    with tarfile.open(root / "export" / "demo.tar.gz") as archive:
+        names = archive.getnames()
+    assert sum(name.endswith(".shp") for name in names) == 2
+    assert all("cf_" in name for name in names if name.endswith(".shp"))
+    counties = gpd.read_parquet(root / "export" / "counties.parquet")
+    assert counties["polygon_id"].is_unique and counties.geometry.is_valid.all()
+    for path in (root / "map").glob("*.tif"):
+        with rasterio.open(path) as dataset:
+            assert dataset.crs.to_epsg() == 4326
+            assert set(pd.unique(dataset.read(1).ravel())) <= {0, 1, 254, 255}
+    assert (root / "report.html").stat().st_size > 100_000
+    metrics = json.loads((root / "metrics.json").read_text())
+    assert 0 <= metrics["pixel_iou"] <= 1
+
+
+def test_every_stage_holds_exactly_the_planned_blocks(demo):
+    root = results(demo)
+    planned = sorted(pd.read_parquet(root / "plan" / "blocks.parquet")["block_id"])
+    for stage in ("quality/summer", "quality/winter", "terrain"):
+        table = pd.concat(pd.read_parquet(path) for path in (root / stage).glob("*.parquet"))
+        assert sorted(table["block_id"]) == planned, stage
+    options = pd.read_parquet(root / "integration" / "options.parquet")
+    assert sorted(options["block_id"]) == planned
+
+
+def test_a_second_run_does_nothing_and_says_so(demo):
+    before = digests(demo)
+    start = time.monotonic()
+    result = demo.run(["-m", "croplayer.demo", "--cores", "2"])
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout
+    assert time.monotonic() - start < 60
+    assert digests(demo) == before
+
+
+def test_everything_says_that_it_is_generated(demo):
+    root = results(demo)
+    with rasterio.open(next((root / "mosaic" / "summer").glob("*.tif"))) as dataset:
+        assert "generated" in " ".join(dataset.tags().values()).lower()
+    assert "generated" in (root / "report.html").read_text(encoding="utf-8").lower()
+
+
+@pytest.mark.parametrize(
+    ("change", "rerun"),
+    [
+        (
+            {"validation": {"pixel_iou": 0.5}},
+            {"decide_stopping"},
+        ),
+        (
+            {"export": {"min_area_ha": 0.5}},
+            {"export_counties"},
+        ),
+        (
+            {"segmentation": {"threshold": 0.6}},
+            {"segment_shard", "measure_features", "integrate_shard", "validate_pixels"},
+        ),
+    ],
+)
+def test_a_changed_value_reruns_what_depends_on_it(copy, change, rerun):
+    assert copy.planned_rules() == {}
+    copy.configure("demo", change)
+    planned = set(copy.planned_rules())
+    assert rerun <= planned
+    upstream = {"fetch_tiles", "build_mosaic", "train_coverage", "assess_quality"}
+    assert not planned & (upstream | {"measure_terrain", "train_segmentation"})
+    if "validation" in change:
+        assert not planned & {"segment_shard", "integrate_shard", "export_counties"}
+    if "export" in change:
+        assert "validate_province" not in planned
+
+
+def test_slower_requests_fetch_nothing_again(copy):
+    copy.configure("demo", {"sources": {"summer": {"requests_per_second": 3}}})
+    assert copy.planned_rules() == {}
+
+
+def test_edited_labels_rerun_training_and_no_imagery(copy):
+    path = results(copy) / "generated" / "labels" / "cropland.gpkg"
+    frame = gpd.read_file(path)
+    os.utime(path)
+    assert copy.planned_rules() == {}, "a touched file with the same labels must rerun nothing"
+    frame.iloc[1:].to_file(path)
+    planned = set(copy.planned_rules())
+    assert {"import_labels", "train_segmentation", "segment_shard"} <= planned
+    untouched = {"fetch_tiles", "build_mosaic", "train_coverage", "assess_quality"}
+    assert not planned & (untouched | {"measure_terrain", "plan_blocks"})
+
+
+def test_a_correction_wins_and_reruns_only_the_integration(copy):
+    options = pd.read_parquet(results(copy) / "integration" / "options.parquet")
+    row = options.iloc[0]
+    other = "neither" if row["option"] != "neither" else "both"
+    table = copy.folder / "corrections.csv"
+    table.write_text(f"block_id,option,reason\n{row['block_id']},{other},seen by eye\n")
+    copy.configure("demo", {"labels": {"corrections": "corrections.csv"}})
+    planned = set(copy.planned_rules())
+    assert {"choose_options", "integrate_shard"} <= planned
+    assert not planned & {"train_integration", "segment_shard", "measure_features"}
+    result = copy.snakemake("results/demo/integration/options.parquet")
+    assert result.returncode == 0, result.stdout
+    after = pd.read_parquet(results(copy) / "integration" / "options.parquet")
+    assert after.set_index("block_id").loc[row["block_id"], "option"] == other
+
+
+@pytest.mark.parametrize("stage", ["tiles", "probability"])
+def test_a_killed_run_completes_with_the_same_bytes(copy, stage):
+    expected = digests(copy)
+    root = results(copy)
+    for folder in ("tiles", "mosaic") if stage == "tiles" else ("probability", "mask"):
+        shutil.rmtree(root / folder)
+    process = copy.start(["-m", "croplayer.demo", "--cores", "1"])
+    deadline = time.monotonic() + 240
+    # Something is being written: a partial MBTiles file, or a raster's draft.
+    while not any(root.joinpath(stage).rglob("*.part*")) and time.monotonic() < deadline:
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    result = copy.run(["-m", "croplayer.demo", "--cores", "2"])
+    assert result.returncode == 0, result.stdout[-4000:]
+    assert digests(copy) == expected
