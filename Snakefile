@@ -25,11 +25,11 @@ localrules:
 
 
 rule all:
+    default_target: True
     """The county files, the accuracy table and the figures of every province of the run."""
     input:
         collect("results/{province}/metrics.json", province=PROVINCES),
         lambda wildcards: figures_of(PROVINCES),
-    default_target: True
 
 
 rule plan:

@@ -14,14 +14,14 @@ rule measure_features:
         "logs/{province}/measure_features/{shard}.log",
     benchmark:
         "results/{province}/benchmarks/measure_features/{shard}.tsv"
-    params:
-        sources=source_names,
-        grid=section("grid"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        sources=source_names,
+        grid=section("grid"),
     script:
         "../../scripts/measure_features.py"
 
@@ -42,13 +42,13 @@ rule train_semantic:
         ),
     log:
         "logs/{province}/train_semantic.log",
-    params:
-        semantic=section("semantic"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        semantic=section("semantic"),
     script:
         "../../scripts/train_semantic.py"
 
@@ -63,11 +63,11 @@ rule classify_semantic:
         classes="results/{province}/semantic/classes.parquet",
     log:
         "logs/{province}/classify_semantic.log",
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/classify_semantic.py"
 
@@ -89,14 +89,14 @@ rule train_integration:
         ),
     log:
         "logs/{province}/train_integration.log",
-    params:
-        sources=source_names,
-        integration=section("integration"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        sources=source_names,
+        integration=section("integration"),
     script:
         "../../scripts/train_integration.py"
 
@@ -114,13 +114,13 @@ rule choose_options:
         options="results/{province}/integration/options.parquet",
     log:
         "logs/{province}/choose_options.log",
-    params:
-        sources=source_names,
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        sources=source_names,
     script:
         "../../scripts/choose_options.py"
 
@@ -136,14 +136,14 @@ rule integrate_shard:
         map="results/{province}/map/{shard}.tif",
     log:
         "logs/{province}/integrate_shard/{shard}.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
     params:
         sources=source_names,
         grid=section("grid"),
         province=section("province", leave_out=NO_GEOMETRY),
-    threads: 1
-    resources:
-        mem_mb=2000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/integrate_shard.py"

@@ -46,7 +46,10 @@ def shards_of(province):
     settings = settings_of(province)
     region = readable(lambda: region_of(settings.province.model_dump(mode="json")))
     grid = settings.grid.grid()
-    return {shard.shard_id: shard.blocks for shard in grid.shards(grid.blocks_touching(region))}
+    return {
+        shard.shard_id: shard.blocks
+        for shard in grid.shards(grid.blocks_touching(region))
+    }
 
 
 def sources_of(province):
@@ -56,8 +59,8 @@ def sources_of(province):
 
 def shard_files(stage, province, source=None, suffix=".tif"):
     """The files of a stage: one a shard (and source)."""
-    folder = f"results/{province}/{stage}" + (f"/{source}" if source else "")
-    return [f"{folder}/{shard}{suffix}" for shard in shards_of(province)]
+    folder = Path("results", province, stage, source or "")
+    return [f"{folder / shard}{suffix}" for shard in shards_of(province)]
 
 
 def all_shards(stage, *, by_source=False, suffix=".tif"):
@@ -121,7 +124,9 @@ def model_file(stage, name):
     """Input function: a file of a stage's model, trained here or in the province that lends it."""
 
     def path(wildcards):
-        owner = getattr(settings_of(wildcards.province).models, stage) or wildcards.province
+        owner = (
+            getattr(settings_of(wildcards.province).models, stage) or wildcards.province
+        )
         return f"results/{owner}/{stage}/model/{name}"
 
     return path
@@ -144,7 +149,9 @@ def source_names(wildcards):
 def megapixels(wildcards, halo=True):
     """Megapixels of a shard's mosaic: what memory and time are reckoned from."""
     settings = settings_of(wildcards.province)
-    window = settings.grid.grid().shard_window(shards_of(wildcards.province)[wildcards.shard])
+    window = settings.grid.grid().shard_window(
+        shards_of(wildcards.province)[wildcards.shard]
+    )
     window = window.buffered(settings.mosaic.halo_pixels)
     return window.height * window.width / 1e6
 
@@ -157,6 +164,90 @@ def is_generated(province):
 def note_of(wildcards):
     """Params function: what every figure of a generated province must say."""
     return "Generated data: no real place" if is_generated(wildcards.province) else ""
+
+
+# What changes neither a tile's address nor its content: slowing down fetches nothing again.
+DOWNLOAD_MANNERS = {
+    "requests_per_second",
+    "daily_quota",
+    "quota_reset_utc_hour",
+    "concurrency",
+    "timeout_seconds",
+    "max_attempts",
+    "initial_backoff_seconds",
+    "max_backoff_seconds",
+    "max_retry_after_seconds",
+    "outage_seconds",
+    "user_agent",
+    "terms_url",
+    "terms_accepted",
+}
+
+
+def source_section(wildcards):
+    """Params function: one source's settings, less the manners of its download."""
+    source = settings_of(wildcards.province).sources[wildcards.source]
+    return source.model_dump(mode="json", exclude=DOWNLOAD_MANNERS)
+
+
+def download_slot(position):
+    """1 for the source that stands at `position`: one downloader at a time for each provider."""
+
+    def slot(wildcards):
+        sources = sources_of(wildcards.province)
+        return int(sources.index(wildcards.source) == position)
+
+    return slot
+
+
+def mosaic_imagery(wildcards):
+    """The imagery that a mosaic is made of: fetched tiles, or the user's own files."""
+    source = settings_of(wildcards.province).sources[wildcards.source]
+    if source.kind == "xyz":
+        return f"results/{wildcards.province}/tiles/{wildcards.source}/{wildcards.shard}.mbtiles"
+    if source.kind == "mbtiles":
+        return source.path
+    return readable(
+        lambda: [str(path) for path in raster_paths(wildcards.source, source)]
+    )
+
+
+def official_area(wildcards):
+    """The official cropland area of a province in hectares, None where none is known."""
+    return readable(
+        lambda: official_area_ha(
+            wildcards.province,
+            area_ha=settings_of(wildcards.province).province.official_area_ha,
+            table=settings_of(wildcards.province).province.official_area_table,
+        )
+    )
+
+
+def pixel_maps(wildcards):
+    """The masks of every source and, where there are two, the final map."""
+    sources = sources_of(wildcards.province)
+    files = [p for s in sources for p in shard_files("mask", wildcards.province, s)]
+    return files + (shard_files("map", wildcards.province) if len(sources) > 1 else [])
+
+
+FIGURES = ["overview", "blocks", "detail", "areas"]
+
+
+def figures_of(provinces):
+    """Every figure and table for people, of the given provinces."""
+    figures = [f"results/{p}/figures/{name}.png" for p in provinces for name in FIGURES]
+    pages = [
+        f"results/{p}/{page}"
+        for p in provinces
+        for page in ["validation/accuracy.html", "plan/preview.html"]
+    ]
+    return figures + pages
+
+
+def extra_metrics(wildcards):
+    """What only the generated province can measure: its map against the truth."""
+    score = f"results/{wildcards.province}/validation/truth.json"
+    return [score] if settings_of(wildcards.province).demo else []
 
 
 # The locks of the label files are refreshed here and not by a rule: a lock is rewritten only if the

@@ -7,7 +7,9 @@ rule interpret_blocks:
     input:
         blocks="results/demo/plan/blocks.parquet",
         masks=lambda wildcards: [
-            path for source in sources_of("demo") for path in shard_files("mask", "demo", source)
+            path
+            for source in sources_of("demo")
+            for path in shard_files("mask", "demo", source)
         ],
         truth="results/demo/generated/truth.tif",
         coverage="results/demo/generated/labels/coverage.csv",
@@ -16,14 +18,14 @@ rule interpret_blocks:
         options="results/demo/interpretation/options.csv",
     log:
         "logs/demo/interpret_blocks.log",
-    params:
-        sources=lambda wildcards: sources_of("demo"),
-        grid=lambda wildcards: settings_of("demo").grid.model_dump(mode="json"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        sources=lambda wildcards: sources_of("demo"),
+        grid=lambda wildcards: settings_of("demo").grid.model_dump(mode="json"),
     script:
         "../../scripts/interpret_blocks.py"
 
@@ -39,12 +41,12 @@ rule score_demo:
         score="results/demo/validation/truth.json",
     log:
         "logs/demo/score_demo.log",
-    params:
-        grid=lambda wildcards: settings_of("demo").grid.model_dump(mode="json"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        grid=lambda wildcards: settings_of("demo").grid.model_dump(mode="json"),
     script:
         "../../scripts/score_demo.py"

@@ -20,14 +20,14 @@ rule export_counties:
         "logs/{province}/export_counties.log",
     benchmark:
         "results/{province}/benchmarks/export_counties.tsv"
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
     params:
         province=section("province", leave_out=NO_GEOMETRY),
         grid=section("grid"),
         export=section("export"),
-    threads: 1
-    resources:
-        mem_mb=8000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/export_counties.py"

@@ -15,20 +15,27 @@ rule import_labels:
         findings="results/{province}/labels/findings.csv",
     log:
         "logs/{province}/import_labels.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
     params:
         sources=source_names,
         grid=section("grid"),
         labels=section(
             "labels",
-            leave_out=["coverage", "semantic", "options", "corrections", "cropland", "extents"],
+            leave_out=[
+                "coverage",
+                "semantic",
+                "options",
+                "corrections",
+                "cropland",
+                "extents",
+            ],
         ),
         for_training=lambda wildcards: (
             settings_of(wildcards.province).models.segmentation is None
         ),
-    threads: 1
-    resources:
-        mem_mb=4000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/import_labels.py"

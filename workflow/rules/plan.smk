@@ -12,14 +12,14 @@ rule plan_blocks:
         "logs/{province}/plan_blocks.log",
     benchmark:
         "results/{province}/benchmarks/plan_blocks.tsv"
-    params:
-        province=section("province", leave_out=NO_GEOMETRY),
-        grid=section("grid"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        province=section("province", leave_out=NO_GEOMETRY),
+        grid=section("grid"),
     script:
         "../../scripts/plan_blocks.py"
 
@@ -38,6 +38,11 @@ rule preview_plan:
         ),
     log:
         "logs/{province}/preview_plan.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
     params:
         title=key("province", "title"),
         grid=section("grid"),
@@ -46,10 +51,5 @@ rule preview_plan:
         sources=lambda wildcards: settings_of(wildcards.province).model_dump(
             mode="json", include={"sources"}
         )["sources"],
-    threads: 1
-    resources:
-        mem_mb=2000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/preview_plan.py"

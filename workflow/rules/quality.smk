@@ -21,16 +21,16 @@ rule train_coverage:
         "logs/{province}/train_coverage.log",
     benchmark:
         "results/{province}/benchmarks/train_coverage.tsv"
-    params:
-        sources=source_names,
-        grid=section("grid"),
-        quality=section("quality"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 2
     resources:
         mem_mb=6000,
         gpu=1,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        sources=source_names,
+        grid=section("grid"),
+        quality=section("quality"),
     script:
         "../../scripts/train_coverage.py"
 
@@ -48,13 +48,13 @@ rule assess_quality:
         "logs/{province}/assess_quality/{source}/{shard}.log",
     benchmark:
         "results/{province}/benchmarks/assess_quality/{source}/{shard}.tsv"
-    params:
-        grid=section("grid"),
-        quality=section("quality"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=3000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        grid=section("grid"),
+        quality=section("quality"),
     script:
         "../../scripts/assess_quality.py"

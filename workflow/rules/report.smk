@@ -1,29 +1,5 @@
 # What a person wants to see: figures, the accuracy table, the flat metrics of a run.
 
-FIGURES = ["overview", "blocks", "detail", "areas"]
-
-
-def figures_of(provinces):
-    """Every figure and table for people, of the given provinces."""
-    figures = [f"results/{p}/figures/{name}.png" for p in provinces for name in FIGURES]
-    pages = [
-        f"results/{p}/{page}"
-        for p in provinces
-        for page in ["validation/accuracy.html", "plan/preview.html"]
-    ]
-    return figures + pages
-
-
-def own_model_card(stage):
-    """Input function: the card of a stage's model, wherever the model is from."""
-    return model_file(stage, "card.json")
-
-
-def extra_metrics(wildcards):
-    """What only the generated province can measure: its map against the truth."""
-    score = f"results/{wildcards.province}/validation/truth.json"
-    return [score] if settings_of(wildcards.province).demo else []
-
 
 rule plot_overview:
     """Imagery, masks and the integrated map of the province, side by side."""
@@ -42,15 +18,15 @@ rule plot_overview:
         ),
     log:
         "logs/{province}/plot_overview.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
     params:
         sources=source_names,
         province=section("province", leave_out=OFFICIAL),
         note=note_of,
-    threads: 1
-    resources:
-        mem_mb=3000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/plot_overview.py"
 
@@ -72,15 +48,15 @@ rule plot_blocks:
         ),
     log:
         "logs/{province}/plot_blocks.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
     params:
         sources=source_names,
         title=key("province", "title"),
         note=note_of,
-    threads: 1
-    resources:
-        mem_mb=2000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/plot_blocks.py"
 
@@ -103,17 +79,17 @@ rule plot_detail:
         ),
     log:
         "logs/{province}/plot_detail.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
     params:
         sources=source_names,
         grid=section("grid"),
         export=section("export"),
         title=key("province", "title"),
         note=note_of,
-    threads: 1
-    resources:
-        mem_mb=3000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/plot_detail.py"
 
@@ -131,14 +107,14 @@ rule plot_areas:
         ),
     log:
         "logs/{province}/plot_areas.log",
-    params:
-        title=key("province", "title"),
-        note=note_of,
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        title=key("province", "title"),
+        note=note_of,
     script:
         "../../scripts/plot_areas.py"
 
@@ -160,14 +136,14 @@ rule accuracy_table:
         table="results/{province}/validation/accuracy.csv",
     log:
         "logs/{province}/accuracy_table.log",
-    params:
-        title=key("province", "title"),
-        note=note_of,
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        title=key("province", "title"),
+        note=note_of,
     script:
         "../../scripts/accuracy_table.py"
 
@@ -179,10 +155,10 @@ rule collect_metrics:
         block="results/{province}/validation/block.json",
         province="results/{province}/validation/province.json",
         stopping="results/{province}/validation/stopping.json",
-        coverage=own_model_card("coverage"),
-        segmentation=own_model_card("segmentation"),
-        semantic=own_model_card("semantic"),
-        integration=own_model_card("integration"),
+        coverage=model_file("coverage", "card.json"),
+        segmentation=model_file("segmentation", "card.json"),
+        semantic=model_file("semantic", "card.json"),
+        integration=model_file("integration", "card.json"),
         areas="results/{province}/export/areas.csv",
         extra=extra_metrics,
     output:
@@ -194,13 +170,13 @@ rule collect_metrics:
         ),
     log:
         "logs/{province}/collect_metrics.log",
-    params:
-        generated=key("province", "generated"),
-        benchmarks="results/{province}/benchmarks",
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        generated=key("province", "generated"),
+        benchmarks="results/{province}/benchmarks",
     script:
         "../../scripts/collect_metrics.py"

@@ -26,17 +26,17 @@ rule train_segmentation:
         "logs/{province}/train_segmentation.log",
     benchmark:
         "results/{province}/benchmarks/train_segmentation.tsv"
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 2
+    resources:
+        mem_mb=12000,
+        gpu=1,
     params:
         sources=source_names,
         grid=section("grid"),
         segmentation=section("segmentation", leave_out=INFERENCE_ONLY),
         checkpoint="results/{province}/segmentation/checkpoint.pt",
-    threads: 2
-    resources:
-        mem_mb=12000,
-        gpu=1,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/train_segmentation.py"
 
@@ -55,14 +55,14 @@ rule segment_shard:
         "logs/{province}/segment_shard/{source}/{shard}.log",
     benchmark:
         "results/{province}/benchmarks/segment_shard/{source}/{shard}.tsv"
-    params:
-        grid=section("grid"),
-        segmentation=section("segmentation", only=INFERENCE_KEYS),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 2
     resources:
         mem_mb=6000,
         gpu=1,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        grid=section("grid"),
+        segmentation=section("segmentation", only=INFERENCE_KEYS),
     script:
         "../../scripts/segment_shard.py"

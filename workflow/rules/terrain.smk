@@ -6,7 +6,9 @@ rule measure_terrain:
         blocks="results/{province}/plan/blocks.parquet",
         dem=lambda wildcards: [
             str(path)
-            for path in readable(lambda: find_dem_files(settings_of(wildcards.province).terrain.dem))
+            for path in readable(
+                lambda: find_dem_files(settings_of(wildcards.province).terrain.dem)
+            )
         ],
     output:
         terrain="results/{province}/terrain/{shard}.parquet",
@@ -14,13 +16,13 @@ rule measure_terrain:
         "logs/{province}/measure_terrain/{shard}.log",
     benchmark:
         "results/{province}/benchmarks/measure_terrain/{shard}.tsv"
-    params:
-        grid=section("grid"),
-        terrain=section("terrain"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        grid=section("grid"),
+        terrain=section("terrain"),
     script:
         "../../scripts/measure_terrain.py"

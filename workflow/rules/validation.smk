@@ -1,24 +1,6 @@
 # Three-level validation: pixels against held-out extents, blocks, province against statistics.
 
 
-def official_area(wildcards):
-    """The official cropland area of a province in hectares, None where none is known."""
-    return readable(
-        lambda: official_area_ha(
-            wildcards.province,
-            area_ha=settings_of(wildcards.province).province.official_area_ha,
-            table=settings_of(wildcards.province).province.official_area_table,
-        )
-    )
-
-
-def pixel_maps(wildcards):
-    """The masks of every source and, where there are two, the final map."""
-    sources = sources_of(wildcards.province)
-    files = [p for s in sources for p in shard_files("mask", wildcards.province, s)]
-    return files + (shard_files("map", wildcards.province) if len(sources) > 1 else [])
-
-
 rule validate_pixels:
     """IoU (Eq. 2), precision, recall and F1 on the validation extents."""
     input:
@@ -29,15 +11,15 @@ rule validate_pixels:
         pixel="results/{province}/validation/pixel.json",
     log:
         "logs/{province}/validate_pixels.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
     params:
         sources=source_names,
         grid=section("grid"),
         validation=section("validation", only=["bootstrap_repeats", "bootstrap_seed"]),
-    threads: 1
-    resources:
-        mem_mb=3000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/validate_pixels.py"
 
@@ -54,14 +36,14 @@ rule validate_blocks:
         block="results/{province}/validation/block.json",
     log:
         "logs/{province}/validate_blocks.log",
-    params:
-        sources=source_names,
-        grid=section("grid"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=3000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        sources=source_names,
+        grid=section("grid"),
     script:
         "../../scripts/validate_blocks.py"
 
@@ -78,17 +60,17 @@ rule validate_province:
         province="results/{province}/validation/province.json",
     log:
         "logs/{province}/validate_province.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
     params:
         sources=source_names,
         grid=section("grid"),
         province=section("province", leave_out=NO_GEOMETRY),
         validation=section("validation", only=["area_tolerance"]),
         official_area_ha=official_area,
-    threads: 1
-    resources:
-        mem_mb=3000,
-    conda:
-        "../../envs/croplayer.yaml"
     script:
         "../../scripts/validate_province.py"
 
@@ -103,13 +85,13 @@ rule decide_stopping:
         stopping="results/{province}/validation/stopping.json",
     log:
         "logs/{province}/decide_stopping.log",
-    params:
-        validation=section("validation"),
-        round_number=key("labels", "round"),
+    conda:
+        "../../envs/croplayer.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/croplayer.yaml"
+    params:
+        validation=section("validation"),
+        round_number=key("labels", "round"),
     script:
         "../../scripts/decide_stopping.py"
