@@ -1,4 +1,4 @@
-"""Pixel accuracy of masks against labelled extents (the first of the three levels of validation)."""
+"""Pixel accuracy of masks against labelled extents (the first level of validation)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-from croplayer.validation.confusion import Confusion
 from shapely.geometry.base import BaseGeometry
 
 from cropbase.errors import InputError
 from croplayer.active.rasterise import CROPLAND, IGNORED, extent_window, rasterise_labels
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.segmentation.windows import Mosaics, check_sources, read_labels
+from croplayer.validation.confusion import Confusion
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ def evaluate_pixels(
 
     Returns
     -------
-    `split`; `overall` (pooled over sources); `sources`: name -> measures; `extents`: a row an extent
-    and source with `extent_id`, `source` and measures. Measures: `tp, fp, fn, tn` (pixels with a
-    label and a mask), `iou, precision, recall, f1, overall_accuracy` (None where undefined),
+    `split`; `overall` (pooled over sources); `sources`: name -> measures; `extents`: a row an
+    extent and source with `extent_id`, `source` and measures. Measures: `tp, fp, fn, tn` (pixels
+    with a label and a mask), `iou, precision, recall, f1, overall_accuracy` (None where undefined),
     `labelled_pixels`, `nodata_pixels`, `nodata_fraction` (labelled pixels without a mask, left out
     of the ratios).
 

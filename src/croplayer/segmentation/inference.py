@@ -97,7 +97,7 @@ def threshold_probability(
     threshold: float,
     tags: dict[str, str] | None = None,
 ) -> None:
-    """Write the mask of a probability raster: 1 where value / 250 >= threshold, 255 stays nodata."""
+    """Write the mask of a probability raster: 1 where value / 250 >= threshold, 255 stays."""
     with open_raster(probability) as dataset:
 
         def windows() -> Iterator[tuple[Window, np.ndarray]]:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import math
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from cropbase.atomic import atomic_path
 from cropbase.errors import CropError
 from cropbase.jobs import progress
 from croplayer.segmentation.architectures import SegmentationModel
-from croplayer.segmentation.engine import use_bf16
+from croplayer.segmentation.engine import memory_format, use_bf16
 from croplayer.segmentation.sampling import Batch, ChipSampler
 from croplayer.settings.segmentation import SegmentationSettings
 
@@ -87,7 +86,7 @@ class Trainer:
         self.device, self.total = device, total_steps
         self.checkpoint, self.fingerprint = checkpoint, fingerprint
         self.bf16 = use_bf16(settings, device)
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model = model.to(device, memory_format=memory_format(device))
         groups = self.model.parameter_groups(
             settings.learning_rate, settings.weight_decay, settings.encoder_learning_rate_factor
         )
@@ -98,7 +97,9 @@ class Trainer:
 
     # ------------------------------------------------------------------ the loop
     def run(self) -> TrainingState:
-        """Train to the end, or to where early stopping ends it; returns the state with the best weights.
+        """Train to the end, or to where early stopping ends it.
+
+        Returns the state, which holds the best weights.
 
         Raises NonFiniteLossError naming the chips if the loss is not finite.
         """
@@ -237,7 +238,7 @@ class Trainer:
         try:
             # weights_only: a checkpoint is data and may not run code.
             content = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # the unpickler raises any kind for a damaged file
             log.warning(
                 "checkpoint %s cannot be read (%s): training starts anew", self.checkpoint, error
             )

@@ -67,7 +67,10 @@ def draw_points(
 
 
 def sample(maps: Tensor, points: LabelledPoints) -> Tensor:
-    """Bilinear values of `maps` (batch, channels, rows, columns) in the points: (batch, channels, points)."""
+    """Bilinear values of maps in points.
+
+    maps : (batch, channels, rows, columns). Returns float32 (batch, channels, points).
+    """
     return F.grid_sample(
         maps.float(),
         points.coordinates[:, None],

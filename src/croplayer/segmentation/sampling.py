@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from croplayer.active.rasterise import CROPLAND, IGNORED
 from croplayer.segmentation.augmentation import draw_scale, recolour, turn
+from croplayer.segmentation.engine import memory_format
 from croplayer.segmentation.windows import LabelledWindow
 from croplayer.settings.segmentation import SegmentationSettings
 
@@ -39,9 +40,10 @@ class Batch:
     names: tuple[str, ...]
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device, images channels-last."""
+        """The batch on a device."""
+        layout = memory_format(device)
         return Batch(
-            self.images.to(device, non_blocking=True, memory_format=torch.channels_last),
+            self.images.to(device, non_blocking=True).contiguous(memory_format=layout),
             self.labels.to(device, non_blocking=True),
             self.valid.to(device, non_blocking=True),
             self.names,
@@ -69,6 +71,7 @@ class ChipSampler:
         for window in self.windows:
             for wanted, store in self._pixels.items():
                 store.append(self._index(window, wanted))
+        self._known = [_known_span(window) for window in self.windows]
         self._weights = {}
         for wanted, store in self._pixels.items():
             counts = np.array([len(pixels) for pixels in store], dtype=np.float64)
@@ -116,7 +119,7 @@ class ChipSampler:
                 yield ahead.pop(0).result()
 
     def _chip(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray, str]:
-        """One augmented chip: float32 (rows, columns, 3), uint8 target (rows, columns), its name."""
+        """One augmented chip: float32 (rows, columns, 3), uint8 target, its name."""
         settings, augmentation = self.settings, self.settings.augmentation
         rng = np.random.default_rng([settings.seed, 1, step, slot])
         cropland = rng.random() < settings.cropland_share
@@ -128,8 +131,8 @@ class ChipSampler:
         row, col = divmod(int(pixels[rng.integers(len(pixels))]), window.target.shape[1])
         size = settings.chip_pixels
         edge = max(round(size / draw_scale(augmentation, rng)), 8)
-        top = row - int(rng.integers(edge))
-        left = col - int(rng.integers(edge))
+        top = _place(row, edge, self._known[number][0], rng)
+        left = _place(col, edge, self._known[number][1], rng)
         rgb, imagery, target = self._cut(window, top, left, edge)
         if edge != size:
             rgb, imagery, target = _resize(rgb, imagery, target, size)
@@ -156,6 +159,30 @@ class ChipSampler:
         rgb[inner], imagery[inner] = window.rgb[outer], window.imagery[outer]
         target[inner] = window.target[outer]
         return rgb, imagery, target
+
+
+def _known_span(window: LabelledWindow) -> tuple[range, range]:
+    """Rows and columns between which a window has labels."""
+    known = window.target != IGNORED
+    spans = (np.flatnonzero(known.any(axis)) for axis in (1, 0))
+    rows, cols = (range(int(span[0]), int(span[-1]) + 1) for span in spans)
+    return rows, cols
+
+
+def _place(pixel: int, edge: int, span: range, rng: np.random.Generator) -> int:
+    """Where a chip begins along one axis: it holds `pixel` and little of what has no label.
+
+    Labelled extents are often hardly larger than a chip: chips laid anywhere around the pixel would
+    spend most of the work on unknown pixels. An eighth of the chip may hang over the edge of the
+    extent, so that its rim is also seen in the middle of a chip.
+    """
+    slack = edge // 8
+    first = max(pixel - edge + 1, span.start - slack)
+    last = min(pixel, span.stop + slack - edge)
+    if last < first:  # the extent is smaller than the chip: it lies anywhere inside
+        first, last = sorted((span.stop + slack - edge, span.start - slack))
+        first, last = max(first, pixel - edge + 1), min(last, pixel)
+    return int(rng.integers(first, last + 1))
 
 
 def _resize(

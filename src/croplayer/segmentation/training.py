@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from croplayer.validation.confusion import Confusion
 
 from cropbase.atomic import atomic_path, write_json
 from croplayer.active.rasterise import CROPLAND, IGNORED
@@ -25,6 +24,7 @@ from croplayer.segmentation.loop import Trainer, TrainingState, training_fingerp
 from croplayer.segmentation.sampling import ChipSampler
 from croplayer.segmentation.windows import LabelledWindow, data_hash, load_windows
 from croplayer.settings.segmentation import SegmentationSettings
+from croplayer.validation.confusion import Confusion
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ def train_segmentation(
     checkpoint: Path,
     curve: Path | None = None,
 ) -> dict[str, Any]:
-    """Train a segmentation model on labelled extents and keep the best one on the validation extents.
+    """Train on the labelled extents; keep the model that is best on the validation extents.
 
     Parameters
     ----------
     mosaics : source -> its shard rasters, uint8 RGB, EPSG:4326 on the global pixel grid.
-    polygons, extents : label tables (GeoParquet, EPSG:4326). Outside the extents, and where there is
-        no imagery, pixels are ignored in loss and measures.
+    polygons, extents : label tables (GeoParquet, EPSG:4326). Outside the extents, and where there
+        is no imagery, pixels are ignored in loss and measures.
     model_dir : receives model.safetensors, model.json, card.json and history.csv, all at the end.
         The weights are the same bytes for the same input on the same CPU and number of threads.
     checkpoint : resumable state, removed at the end.

@@ -221,7 +221,7 @@ def _check_enough(windows: list[LabelledWindow], areas: gpd.GeoDataFrame, extent
                 given="extents within west {:.4f}, south {:.4f}, east {:.4f}, north {:.4f}".format(
                     *bounds
                 ),
-                remedy="check that the labels belong to this province and that its mosaics are made",
+                remedy="check that the labels belong to this province, and that it has mosaics",
             )
     if not any(window.cropland_pixels for window in windows if window.split == "train"):
         raise InputError(

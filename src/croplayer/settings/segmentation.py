@@ -26,11 +26,16 @@ class ModelShape(Section):
     stem_width: int = Field(64, ge=8, description="channels of the stem (resnet only)")
     finest_stride: Literal[2, 4] = Field(
         4,
-        description="pixels a cell of the finest feature map, in which masks are predicted; 2 needs "
-        "backbone resnet and keeps narrow fields apart in coarse imagery",
+        description="pixels a cell of the finest feature map, in which masks are predicted; 2 "
+        "needs backbone resnet and keeps narrow fields apart in coarse imagery",
     )
     window_cells: int = Field(
         7, ge=2, description="attention window of swin, cells of a feature map"
+    )
+    pixel_decoder_norm: Literal["group", "batch"] = Field(
+        "group",
+        description="normalisation in the pixel decoder: group as published; batch is faster on a "
+        "CPU, and keeps the mean level of a chip, which 32 groups of few channels would remove",
     )
     feature_width: int = Field(
         256, ge=32, multiple_of=32, description="channels of the pixel decoder and of the queries"
@@ -63,8 +68,8 @@ class ModelShape(Section):
             first = self.widths[0]
             if self.widths != (first, 2 * first, 4 * first, 8 * first):
                 raise ValueError(
-                    f"widths of swin double from stage to stage: {first}, {2 * first}, {4 * first}, "
-                    f"{8 * first} would be right"
+                    f"widths of swin double from stage to stage: {first}, {2 * first}, "
+                    f"{4 * first}, {8 * first} would be right"
                 )
         return self
 
@@ -105,8 +110,8 @@ class SegmentationSettings(Section):
     )
     preset: Literal["tiny", "base", "large"] = Field(
         "base",
-        description="size of a model built from configuration: tiny trains from nothing in minutes on "
-        "a CPU; base is Swin-T, large Swin-L. Not used where `weights` or `shape` is given",
+        description="size of a model built from configuration: tiny trains from nothing in minutes "
+        "on a CPU; base is Swin-T, large Swin-L. Not used where `weights` or `shape` is given",
     )
     shape: ModelShape | None = Field(None, description="an explicit size, instead of `preset`")
     weights: str | None = Field(
@@ -116,7 +121,7 @@ class SegmentationSettings(Section):
     )
     pretrained_model: Path | None = Field(
         None,
-        description="folder of a model that this workflow trained for another province, to start from",
+        description="folder of a model trained for another province, to start from",
     )
     pretrained_use: Literal["fine_tune", "as_is"] = Field(
         "fine_tune", description="train pretrained_model on, or take it unchanged (no training)"
@@ -125,10 +130,11 @@ class SegmentationSettings(Section):
     chip_pixels: int = Field(
         512, ge=64, le=2048, multiple_of=32, description="edge of a chip in training and inference"
     )
-    overlap_pixels: int = Field(
-        128,
+    overlap_pixels: int | None = Field(
+        None,
         ge=0,
-        description="overlap of neighbouring chips in inference, blended; at most half a chip",
+        description="overlap of neighbouring chips in inference, blended; at most half a chip; "
+        "null takes a quarter of a chip",
     )
     threshold: float = Field(
         0.5, gt=0, lt=1, description="cropland where the probability reaches this"
@@ -140,8 +146,8 @@ class SegmentationSettings(Section):
     epochs: float | None = Field(
         None,
         gt=0,
-        description="passes over the labelled area (chips drawn x chip area / labelled pixels); the "
-        "smaller of this and max_steps ends the training; null leaves max_steps alone",
+        description="passes over the labelled area (chips drawn x chip area / labelled pixels); "
+        "the smaller of this and max_steps ends the training; null leaves max_steps alone",
     )
     learning_rate: float = Field(1e-4, gt=0, le=0.1, description="peak learning rate of AdamW")
     encoder_learning_rate_factor: float = Field(
@@ -170,8 +176,8 @@ class SegmentationSettings(Section):
     pixel_loss_weight: float = Field(
         0.0,
         ge=0,
-        description="weight of deep supervision: a per-pixel loss straight on the mask features, which "
-        "makes a model without pretrained weights learn much faster; 0 switches it off",
+        description="weight of deep supervision: a per-pixel loss straight on the mask features, "
+        "which makes a model without pretrained weights learn much faster; 0 switches it off",
     )
     ema_decay: float | None = Field(
         0.999, gt=0, lt=1, description="exponential moving average of the weights; null for none"
@@ -191,8 +197,8 @@ class SegmentationSettings(Section):
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
-        description="auto runs the network in bf16 where the hardware computes in it (GPU, CPU with "
-        "avx512_bf16 or amx); matcher, loss and weights stay in fp32",
+        description="auto runs the network in bf16 where the hardware computes in it (GPU, CPU "
+        "with avx512_bf16 or amx); matcher, loss and weights stay in fp32",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
     threads: int | None = Field(
@@ -205,7 +211,7 @@ class SegmentationSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> SegmentationSettings:
-        if self.overlap_pixels > self.chip_pixels // 2:
+        if self.overlap > self.chip_pixels // 2:
             raise ValueError(
                 f"overlap_pixels = {self.overlap_pixels} is more than half of "
                 f"chip_pixels = {self.chip_pixels}"
@@ -217,6 +223,11 @@ class SegmentationSettings(Section):
         return self
 
     @property
+    def overlap(self) -> int:
+        """Overlap of neighbouring chips in inference, pixels."""
+        return self.chip_pixels // 4 if self.overlap_pixels is None else self.overlap_pixels
+
+    @property
     def stride_pixels(self) -> int:
         """Distance of neighbouring chips in inference, pixels."""
-        return self.chip_pixels - self.overlap_pixels
+        return self.chip_pixels - self.overlap

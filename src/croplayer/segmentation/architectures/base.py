@@ -1,7 +1,7 @@
 """The interface of a segmentation architecture, and the registry of those that exist.
 
 Training loop, inference engine and storage know architectures through this interface alone. A new
-architecture is one module with one subclass of `SegmentationModel` and one line in `_ARCHITECTURES`.
+one is a module with one subclass of `SegmentationModel`, and one line in `_ARCHITECTURES`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class SegmentationModel(nn.Module, ABC):
     def chip_losses(
         self, outputs: Any, labels: Tensor, valid: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The parts of the training loss of each chip, fp32, already weighted: their sum is the loss.
+        """The weighted parts of the training loss of each chip, fp32; the loss is their sum.
 
         Parameters
         ----------

@@ -57,6 +57,7 @@ class Mask2Former(SegmentationModel):
         network_config: Mask2FormerConfig,
         *,
         finest_stride: int = 4,
+        pixel_decoder_norm: str = "group",
         loss_points: int = 12544,
         pixel_loss_weight: float = 0.0,
         network: nn.Module | None = None,
@@ -65,6 +66,7 @@ class Mask2Former(SegmentationModel):
         from transformers import Mask2FormerForUniversalSegmentation
 
         self.finest_stride = finest_stride
+        self.pixel_decoder_norm = pixel_decoder_norm
         self.loss_points = loss_points
         self.pixel_loss_weight = pixel_loss_weight
         self.pretrained = network is not None
@@ -74,6 +76,8 @@ class Mask2Former(SegmentationModel):
             # The stem's convolution halves, its pooling halves again: without the pooling the
             # stem's own features are the map of stride 2 that the mask features need.
             self.encoder.embedder.pooler = nn.Identity()
+        if pixel_decoder_norm == "batch":
+            _normalise_by_batch(self.network.model.pixel_level_module.decoder)
         self.pixel_head = (
             nn.Conv2d(network_config.mask_feature_size, 1, kernel_size=1)
             if pixel_loss_weight
@@ -87,7 +91,7 @@ class Mask2Former(SegmentationModel):
 
     @classmethod
     def from_settings(cls, settings: SegmentationSettings) -> Mask2Former:
-        """See `SegmentationModel.from_settings`. Raises DependencyError for weights not to be had."""
+        """See `SegmentationModel.from_settings`; DependencyError for weights not to be had."""
         options = {
             "loss_points": settings.loss_points,
             "pixel_loss_weight": settings.pixel_loss_weight,
@@ -96,7 +100,12 @@ class Mask2Former(SegmentationModel):
             network = _published(settings.weights)
             return cls(network.config, network=network, **options)
         shape = settings.shape or PRESETS[settings.preset]
-        return cls(network_config(shape), finest_stride=shape.finest_stride, **options)
+        return cls(
+            network_config(shape),
+            finest_stride=shape.finest_stride,
+            pixel_decoder_norm=shape.pixel_decoder_norm,
+            **options,
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Mask2Former:
@@ -108,6 +117,7 @@ class Mask2Former(SegmentationModel):
         return cls(
             stored,
             finest_stride=config["finest_stride"],
+            pixel_decoder_norm=config["pixel_decoder_norm"],
             loss_points=config["loss_points"],
             pixel_loss_weight=config["pixel_loss_weight"],
         )
@@ -121,6 +131,7 @@ class Mask2Former(SegmentationModel):
         return {
             "network": network,
             "finest_stride": self.finest_stride,
+            "pixel_decoder_norm": self.pixel_decoder_norm,
             "loss_points": self.loss_points,
             "pixel_loss_weight": self.pixel_loss_weight,
         }
@@ -172,7 +183,7 @@ class Mask2Former(SegmentationModel):
         valid: Tensor,
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
-        """See `SegmentationModel.chip_losses`: class, mask and dice summed over the decoder layers."""
+        """See `SegmentationModel.chip_losses`: class, mask and dice, summed over decoder layers."""
         points = matching.draw_points(
             labels, valid, matching.OVERSAMPLE * self.loss_points, generator
         )
@@ -242,6 +253,15 @@ def network_config(shape: ModelShape) -> Mask2FormerConfig:
         )
 
 
+def _normalise_by_batch(decoder: nn.Module) -> None:
+    """Replace the group normalisations of a pixel decoder that has no weights yet."""
+    for block in decoder.modules():
+        if isinstance(block, nn.Sequential):
+            for index, layer in enumerate(block):
+                if isinstance(layer, nn.GroupNorm):
+                    block[index] = nn.BatchNorm2d(layer.num_channels)
+
+
 def _published(name: str) -> nn.Module:
     """A published checkpoint with its head replaced by one for two classes."""
     from transformers import Mask2FormerForUniversalSegmentation
@@ -263,7 +283,7 @@ def _published(name: str) -> nn.Module:
             else type(error).__name__,
             allowed="a model name on huggingface.co, or a folder with config.json and "
             "model.safetensors of a Mask2Former",
-            remedy="download it once where there is a network (`hf download NAME --local-dir FOLDER`) "
+            remedy="download it once where there is a network (`hf download NAME --local-dir DIR`) "
             "and give the folder; or set segmentation.weights: null to build from nothing",
         ) from None
 
