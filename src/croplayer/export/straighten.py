@@ -34,7 +34,7 @@ def simplify(
     balance). Open outlines keep both ends. Topology is kept: outlines do not meet.
     """
     x, y, step, starts = _runs(outlines.x, outlines.y, heading, outlines.starts, outlines.closed)
-    if tolerance_pixels > 0:
+    if tolerance_pixels > 0 and len(x):
         keep = _simplify(
             x, y, step, starts, outlines.closed, rows, cols, tolerance_pixels * 2, offset_pixels * 2
         )
@@ -220,6 +220,7 @@ def _simplify(x, y, step, starts, closed, rows, cols, tolerance, offset):  # pra
     limit = tolerance * tolerance
     for stage in range(2):
         use_offset = -1.0 if stage == 0 else offset
+        # A first entry gives the list its type; no stamp is -1, so it is passed over.
         queue = [(0.0, np.int64(0), np.int64(-1))]
         for i in range(n):
             if not keep[i] or before[i] < 0 or after[i] < 0 or (stage == 0 and not step[i]):

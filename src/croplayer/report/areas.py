@@ -42,12 +42,13 @@ def plot_areas(*, province_json: Path, output: Path, title: str = "", note: str 
         text = "" if ratio is None else f"{ratio:.1%}"
         left.annotate(
             text,
-            (bar.get_x() + bar.get_width() / 2, bar.get_height()),
+            (bar.get_x() + bar.get_width() / 2, 0),
             ha="center",
             va="bottom",
             fontsize=8,
-            xytext=(0, 2),
+            xytext=(0, 6),
             textcoords="offset points",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )
     if official is not None:
         tolerance = result["area_tolerance"]
@@ -57,10 +58,13 @@ def plot_areas(*, province_json: Path, output: Path, title: str = "", note: str 
             color=RED,
             alpha=0.15,
             linewidth=0,
-            label=f"± {tolerance:.0%}",
+            zorder=0,
+            label=f"official area ± {tolerance:.0%}",
         )
         left.axhline(official / 1000, color=RED, linewidth=1.4, label="official area")
-        left.legend(fontsize=8, frameon=False, loc="lower right")
+        left.legend(
+            fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2
+        )
     top = max([*values, (official or 0) * 1.1 / 1000, 1e-9])
     left.set_ylim(0, top * 1.12)
     left.set_title(
@@ -101,7 +105,8 @@ def _county_bars(axes, counties, scenarios, colours, total: int) -> None:
     axes.set_ylabel("cropland (thousand hectares)", fontsize=9)
     some = f" (the {len(counties)} largest of {total})" if total > len(counties) else ""
     axes.set_title(f"Counties{some}", fontsize=10)
-    axes.legend(fontsize=8, frameon=False)
+    low = -0.4 if len(counties) > 6 else -0.12
+    axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, low), ncols=2)
 
 
 def _largest(counties: list[dict[str, Any]], scenario: str) -> list[dict[str, Any]]:

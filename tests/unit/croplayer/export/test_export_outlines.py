@@ -142,3 +142,8 @@ def test_an_outline_that_leaves_through_the_frame_stays_open_and_keeps_its_ends(
     ends = {(outlines.x[0], outlines.y[0]), (outlines.x[-1], outlines.y[-1])}
     assert ends == {(39, 10), (39, 30)}
     assert len(outlines.x) >= 3  # it must not lie down on the frame
+
+
+def test_an_array_without_cropland_has_no_outline():
+    outlines = simplified(np.zeros((12, 12), dtype=bool))
+    assert len(outlines.x) == 0 and len(outlines.closed) == 0
