@@ -3,6 +3,7 @@
 
 import sys
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from cropbase.errors import CropError
@@ -132,12 +133,27 @@ def model_file(stage, name):
     return path
 
 
+def pretrained_files(wildcards):
+    """Input function: the segmentation model that training starts from, [] where there is none."""
+    folder = settings_of(wildcards.province).segmentation.pretrained_model
+    return [] if folder is None else [f"{folder}/model.safetensors", f"{folder}/model.json"]
+
+
+def lenders_of(province):
+    """The provinces whose models this one uses, or starts from."""
+    settings = settings_of(province)
+    names = set(settings.models.model_dump().values()) - {None}
+    match settings.segmentation.pretrained_model and settings.segmentation.pretrained_model.parts:
+        case ("results", name, "segmentation", "model"):
+            names.add(name)
+    return sorted(names)
+
+
 def with_lenders(provinces):
-    """The given provinces and those that lend them a model, each once."""
+    """The given provinces and those whose models they need, each once."""
     found = list(provinces)
     for province in found:  # grows while it is walked: a lender may borrow too
-        lenders = settings_of(province).models.model_dump().values()
-        found += [name for name in lenders if name is not None and name not in found]
+        found += [name for name in lenders_of(province) if name not in found]
     return found
 
 
@@ -249,6 +265,22 @@ def extra_metrics(wildcards):
     score = f"results/{wildcards.province}/validation/truth.json"
     return [score] if settings_of(wildcards.province).demo else []
 
+
+def report_facts(province):
+    """What the report's first page says of a province (workflow/report/workflow.rst)."""
+    settings = settings_of(province)
+    grid = settings.grid
+    return {
+        "title": settings.province.title,
+        "generated": settings.province.generated,
+        "sources": list(settings.sources),
+        "grid": f"{grid.block_degrees} degree blocks of {grid.pixels_per_block} pixels",
+        "label_round": settings.labels.round,
+        "version": version("croplayer"),
+    }
+
+
+config["report"] = {province: report_facts(province) for province in PROVINCES}
 
 # The locks of the label files are refreshed here and not by a rule: a lock is rewritten only if the
 # CONTENT of a label changed, so opening a GeoPackage in QGIS reruns nothing. Jobs never do this:

@@ -11,6 +11,7 @@ rule train_segmentation:
         mosaics=all_shards("mosaic", by_source=True),
         polygons="results/{province}/labels/polygons.parquet",
         extents="results/{province}/labels/extents.parquet",
+        pretrained=pretrained_files,
     output:
         weights="results/{province}/segmentation/model/model.safetensors",
         model="results/{province}/segmentation/model/model.json",
