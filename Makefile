@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test lint format schema clean
+.PHONY: help demo test naip-fields naip-two-dates lint format schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +23,26 @@ demo: $(STAMP) ## map the built-in, generated province from tiles to county file
 
 test: $(STAMP) ## all tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+# Real imagery, read in place from DATA_ROOT (see docs/real_runs.md).
+DATA_ROOT ?= $(or $(CROPLAYER_DATA_ROOT),../shared/data)
+FIELDS := results/naip_fields/prepared/report.csv
+DATES := results/naip_two_dates/prepared/counties.gpkg
+ONE_MACHINE := --cores $(CORES) --workflow-profile workflow/profiles/local
+
+$(FIELDS): | $(STAMP)
+	$(BIN)/python -m croplayer.imports.naip_fields --data-root $(DATA_ROOT) --output $(@D)
+
+$(DATES): | $(STAMP)
+	$(BIN)/python -m croplayer.imports.rasters $(DATA_ROOT)/naip_two_dates/*.tif \
+	  --name naip_two_dates --output $(@D)
+
+naip-fields: $(FIELDS) ## train and validate the segmentation on real aerial images
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake segmentation --config provinces=naip_fields $(ONE_MACHINE)
+
+naip-two-dates: $(FIELDS) $(DATES) ## map a real place from imagery of two dates
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m croplayer.demo.server $(DATA_ROOT)/naip_two_dates \
+	  --port 0 -- $(BIN)/snakemake --config provinces=naip_two_dates $(ONE_MACHINE)
 
 lint: $(STAMP) ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
