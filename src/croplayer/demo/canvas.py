@@ -77,7 +77,7 @@ class Canvas:
     @property
     def pixel_metres(self) -> tuple[float, float]:
         """(east-west, north-south) size of a pixel at the middle of the canvas, metres."""
-        west, south, east, north = self.bounds
+        _, south, _, north = self.bounds
         return degree_metres((south + north) / 2, self.grid.pixel_degrees)
 
     def blocks(self) -> list[Block]:
@@ -92,7 +92,7 @@ class Canvas:
         return self.grid.block_window(block).relative_to(self.window)
 
     def to_pixels(self, lonlat: np.ndarray) -> np.ndarray:
-        """(n, 2) longitude and latitude -> (n, 2) x and y in pixels of `window` (edges, not centres)."""
+        """(n, 2) longitude and latitude -> (n, 2) x and y in pixels from the corner of `window`."""
         t = self.transform
         return np.column_stack([(lonlat[:, 0] - t.c) / t.a, (lonlat[:, 1] - t.f) / t.e])
 

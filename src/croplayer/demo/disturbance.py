@@ -21,7 +21,7 @@ REACH = 190
 
 @dataclass(frozen=True)
 class Disturbed:
-    """coverage : coverage type of every block, one mapping a source (0 planting season, 1 winter)."""
+    """coverage : coverage type of each block; one mapping a source (planting season, winter)."""
 
     coverage: tuple[dict[Block, str], dict[Block, str]]
 
@@ -49,8 +49,8 @@ def choose_blocks(
     free = [b for b in blocks if inside_share[b] > 0.5] or list(blocks)
     rank = {b: float(np.median(landscape.height[canvas.block_slices(b)])) for b in free}
     coverage = ({b: "planting" for b in blocks}, {b: "non_planting" for b in blocks})
-    # Snow lies high.
-    high = sorted(free, key=lambda b: -rank[b])[: max(settings.snow_blocks * 2, 1)]
+    # Snow lies high, but the highest blocks are not all under it.
+    high = sorted(free, key=lambda b: -rank[b])[: settings.snow_blocks * 4]
     picks = rng.permutation(len(high))[: settings.snow_blocks]
     for number in sorted(picks.tolist()):
         coverage[1][high[number]] = "snow_ice"
@@ -76,7 +76,7 @@ def disturb(
     source: int,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lay snow and clouds over `image` (rows, columns, 3) uint8, in place, and cut out missing parts.
+    """Lay snow and clouds over `image` (rows, columns, 3) uint8, in place; mask missing parts.
 
     Returns
     -------

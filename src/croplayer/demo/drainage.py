@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-FILL_EVERY = 60
+FILL_EVERY = 24
 """Steps of erosion between two fillings of the pits that creep and uplift leave."""
 _STEPS = [(di, dj) for di in (-1, 0, 1) for dj in (-1, 0, 1) if di or dj]
 
@@ -47,7 +47,7 @@ class Flow:
 
 
 def route(height: np.ndarray, outlet: np.ndarray, dx: float, dy: float) -> Flow:
-    """Steepest-descent routing of `height` (rows, columns); `outlet` (rows, columns) nodes keep their water."""
+    """Steepest-descent routing of `height`; nodes of `outlet` keep their water (rows, columns)."""
     rows, cols = height.shape
     padded = np.pad(height, 1, constant_values=np.inf)
     best = np.zeros(height.shape)
@@ -67,7 +67,7 @@ def route(height: np.ndarray, outlet: np.ndarray, dx: float, dy: float) -> Flow:
 
 
 def fill_pits(height: np.ndarray, outlet: np.ndarray, *, rise: float = 1e-4) -> np.ndarray:
-    """Raise every pit until its water finds a way to an outlet (priority flood, Barnes et al. 2014).
+    """Raise every pit until its water finds a way out (priority flood, Barnes et al. 2014).
 
     `rise` is the least fall from node to node on filled ground. Returns (rows, columns) float64.
     """

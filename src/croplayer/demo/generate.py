@@ -43,8 +43,8 @@ def generate_province(folder: Path, *, settings: DemoSettings, grid: BlockGrid) 
     Writes `province.gpkg`, `counties.gpkg`, `dem.tif` (1 arc-second, EPSG:4326, float32 metres,
     nodata -32768), `landcover.tif` and `truth.tif` (uint8 on the global pixel grid, class codes
     of `LandCover` and cropland 0/1), `imagery/<source>.mbtiles` (PNG tiles, EPSG:3857, at
-    `settings.zoom`; tiles without data are absent), `official_area.json` and `.csv`, `labels/cropland.gpkg`,
-    `labels/extents.gpkg`, `labels/coverage.csv` and `README.txt`.
+    `settings.zoom`; tiles without data are absent), `official_area.json` and `.csv`,
+    `labels/cropland.gpkg`, `labels/extents.gpkg`, `labels/coverage.csv` and `README.txt`.
 
     Raises ConfigError where the settings do not fit the grid.
     """
@@ -246,7 +246,7 @@ province.gpkg, counties.gpkg   borders ({blocks} blocks)
 dem.tif                        elevation, metres
 landcover.tif, truth.tif       land cover and true cropland ({true_ha:.0f} ha in the province)
 imagery/{first}.mbtiles, imagery/{second}.mbtiles
-                               two renderings of the land cover as web-map tiles, zoom {settings.zoom}
+                               two renderings of the land cover as map tiles, zoom {settings.zoom}
 official_area.json, .csv       the true area with a small deviation drawn from the seed
 labels/                        what a generated annotator outlined, and the coverage types
 """,

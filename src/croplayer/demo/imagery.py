@@ -247,7 +247,7 @@ def _canopy(rng: np.random.Generator, season: Season) -> np.ndarray:
 
 def _shading(canvas: Canvas, relief: Relief, season: Season) -> np.ndarray:
     """Light on slopes relative to level ground, (rows, columns) float32."""
-    west, south, east, north = canvas.bounds
+    _, south, _, north = canvas.bounds
     dx, dy = degree_metres((south + north) / 2, relief.transform.a)
     gy, gx = np.gradient(ndimage.gaussian_filter(relief.height, 0.7), dy, dx)
     azimuth, elevation = np.radians(season.sun)

@@ -19,7 +19,7 @@ from shapely.geometry import shape as to_geometry
 
 from croplayer.demo.canvas import Canvas
 from croplayer.demo.disturbance import Disturbed
-from croplayer.demo.landcover import LandCover, is_cropland
+from croplayer.demo.landcover import CLASSES, LandCover, is_cropland
 from croplayer.demo.landscape import Landscape
 from croplayer.demo.noise import stream
 from croplayer.grid import Block
@@ -32,7 +32,11 @@ SMALLEST_PIXELS = 14
 """Patches of fewer pixels are not outlined, holes of fewer pixels not cut out."""
 STRATA = ("plain", "hills", "terraces", "orchards", "negative")
 _SHARES = {"plain": 0.32, "hills": 0.24, "terraces": 0.18, "orchards": 0.13, "negative": 0.13}
-_TRIES = 60
+TYPICAL = 0.12
+"""Least score at which an extent stands for a stratum."""
+CELL = 8
+"""Extents begin and end on a raster of so many pixels."""
+RANDOM_TRIES = 20
 
 
 LABEL_CLASS = {
@@ -48,7 +52,7 @@ LABEL_CLASS = {
 
 @dataclass(frozen=True)
 class Extent:
-    """A square that is labelled completely: its block, split, stratum and (row, column) on the canvas.
+    """A completely labelled square: block, split, stratum, first row and column on the canvas.
 
     source : name of the only source it holds for, or empty.
     """
@@ -105,6 +109,8 @@ def choose_extents(
             )
             if found is not None:
                 taken[found.block] = split
+                if found.score[stratum] < TYPICAL:
+                    stratum = max(STRATA, key=lambda name: found.score[name])
                 extents.append(
                     Extent(found.block, split, stratum, found.row, found.col, found.source)
                 )
@@ -129,44 +135,90 @@ def _candidates(
     settings: DemoSettings,
     rng: np.random.Generator,
 ) -> list[_Candidate]:
-    size = min(settings.extent_pixels, canvas.grid.pixels_per_block - 16)
-    room = canvas.grid.pixels_per_block - size
+    """For each block the windows most typical of each stratum, and some at random."""
+    cells = _edge(canvas, settings) // CELL
     found = []
     for block in sorted(disturbed.coverage[0]):
-        rows, cols = canvas.block_slices(block)
-        for _ in range(_TRIES):
-            # Extents keep a few pixels from the border of their block.
-            row = rows.start + int(rng.integers(4, room - 4))
-            col = cols.start + int(rng.integers(4, room - 4))
-            window = (slice(row, row + size), slice(col, col + size))
-            if not inside[window].all():
-                continue
-            clear = [(veiled[s][window] > 40).mean() < 0.004 for s in (0, 1)]
-            good = [clear[s] and disturbed.usable(block, s) for s in (0, 1)]
-            if not any(good):
-                continue
-            source = "" if all(good) else settings.sources[good.index(True)]
-            counts = np.bincount(landscape.landcover[window].ravel(), minlength=64) / size**2
-            found.append(_Candidate(block, row, col, _score(counts), source))
+        window = canvas.block_slices(block)
+        share = _window_means(_class_cells(landscape.landcover[window]), cells)
+        within = _window_means(_cell_means(inside[window]), cells)
+        clear = [
+            (_window_means(_cell_means(veiled[s][window] > 40), cells) < 0.004)
+            & disturbed.usable(block, s)
+            for s in (0, 1)
+        ]
+        fit = (clear[0] | clear[1]) & (within > 0.25)
+        # Extents keep some pixels from the border of their block.
+        fit[[0, -1], :] = fit[:, [0, -1]] = False
+        places = np.argwhere(fit)
+        if not len(places):
+            continue
+        scores = _score(share)
+        chosen = {int(i) for i in rng.integers(0, len(places), RANDOM_TRIES)}
+        shared = (clear[0] & clear[1])[tuple(places.T)]
+        for name in STRATA:
+            at_places = scores[name][tuple(places.T)]
+            chosen.add(int(np.argmax(at_places)))
+            chosen.add(int(np.argmax(np.where(shared, at_places, -np.inf))))
+        for number in sorted(chosen):
+            i, j = (int(v) for v in places[number])
+            both = clear[0][i, j] and clear[1][i, j]
+            source = "" if both else settings.sources[0 if clear[0][i, j] else 1]
+            score = {name: float(scores[name][i, j]) for name in STRATA}
+            row, col = window[0].start + i * CELL, window[1].start + j * CELL
+            found.append(_Candidate(block, row, col, score, source))
     return found
 
 
-def _score(share: np.ndarray) -> dict[str, float]:
-    """How typical a window is of each stratum, from the shares of the classes in it."""
-    crop = float(share[:20].sum())
-    terrace, orchard = float(share[LandCover.TERRACE]), float(share[LandCover.ORCHARD])
-    wood = float(share[LandCover.WOODLAND] + share[LandCover.GRASSLAND])
+def _edge(canvas: Canvas, settings: DemoSettings) -> int:
+    """Edge of an extent, pixels: a whole number of cells that leaves room in a block."""
+    return min(settings.extent_pixels, canvas.grid.pixels_per_block - 4 * CELL) // CELL * CELL
+
+
+def _class_cells(landcover: np.ndarray) -> np.ndarray:
+    """Share of each class in each CELL x CELL square, (rows, columns, CLASSES) float64."""
+    rows, cols = (n // CELL for n in landcover.shape)
+    part = landcover[: rows * CELL, : cols * CELL].reshape(rows, CELL, cols, CELL)
+    square = np.arange(rows)[:, None, None, None] * cols + np.arange(cols)[:, None]
+    counts = np.bincount((square * CLASSES + part).ravel(), minlength=rows * cols * CLASSES)
+    return counts.reshape(rows, cols, CLASSES) / CELL**2
+
+
+def _cell_means(mask: np.ndarray) -> np.ndarray:
+    rows, cols = (n // CELL for n in mask.shape)
+    part = mask[: rows * CELL, : cols * CELL].reshape(rows, CELL, cols, CELL)
+    return part.mean(axis=(1, 3))[..., None]
+
+
+def _window_means(cells: np.ndarray, size: int) -> np.ndarray:
+    """Means over all windows of `size` x `size` cells; the last axis is dropped if single."""
+    total = np.pad(cells, ((1, 0), (1, 0), (0, 0))).cumsum(axis=0).cumsum(axis=1)
+    means = (
+        total[size:, size:] - total[:-size, size:] - total[size:, :-size] + total[:-size, :-size]
+    )
+    means = np.round(means, 9) / size**2
+    return means[..., 0] if means.shape[2] == 1 else means
+
+
+def _score(share: np.ndarray) -> dict[str, np.ndarray]:
+    """How typical windows are of each stratum, from the shares of the classes (..., CLASSES)."""
+    crop = share[..., :20].sum(axis=-1)
+    terrace, orchard = share[..., LandCover.TERRACE], share[..., LandCover.ORCHARD]
+    wood = share[..., LandCover.WOODLAND] + share[..., LandCover.GRASSLAND]
+    bare = share[..., LandCover.BARE_LAND]
+    variety = share[..., LandCover.GREENHOUSE] + share[..., LandCover.FALLOW]
+    built = share[..., LandCover.BUILT_UP] + share[..., LandCover.WATER]
     flat = crop - terrace
-    variety = float(share[LandCover.GREENHOUSE] + share[LandCover.FALLOW])
-    built = float(share[LandCover.BUILT_UP] + share[LandCover.WATER])
+    empty = 0.5 + np.minimum(wood, 0.9) + 2 * bare + orchard
     return {
-        "plain": flat + 0.5 * min(variety, 0.3) + 1.5 * min(built, 0.1) - 2 * wood,
-        "hills": min(flat, 0.5) + min(wood, 0.45) - terrace,
-        "terraces": terrace,
-        "orchards": min(orchard, 0.4) + 0.3 * min(crop, 0.5),
-        "negative": (0.5 + min(wood, 0.9) + 2 * float(share[LandCover.BARE_LAND]))
-        if crop == 0
-        else 0.0,
+        "plain": flat
+        + 0.5 * np.minimum(variety, 0.3)
+        + 1.5 * np.minimum(built, 0.1)
+        - 2 * np.maximum(wood - 0.1, 0),
+        "hills": np.minimum(flat, 0.5) + np.minimum(wood, 0.45) - terrace,
+        "terraces": np.minimum(terrace, 0.5),
+        "orchards": np.minimum(orchard, 0.4) + 0.3 * np.minimum(crop, 0.5),
+        "negative": np.where(crop == 0, empty, 0.0),
     }
 
 
@@ -184,7 +236,7 @@ def _pick(
     used = [b for b, owner in taken.items() if owner == split]
 
     def allowed(c: _Candidate) -> bool:
-        if bool(c.source) != one_source or taken.get(c.block, split) != split:
+        if taken.get(c.block, split) != split:
             return False
         mates = [e for e in extents if e.block == c.block]
         if len(mates) >= 2 or (c.block not in used and len(used) >= limit):
@@ -192,11 +244,13 @@ def _pick(
         gap = settings.extent_pixels + 8
         return all(abs(e.row - c.row) >= gap or abs(e.col - c.col) >= gap for e in mates)
 
-    fit = [c for c in candidates if allowed(c) and c.score[stratum] > 0.12]
-    if not fit and one_source:
-        return _pick(candidates, extents, taken, split, stratum, False, limit, settings)
-    if not fit:
-        fit = [c for c in candidates if allowed(c)]
+    usable = [c for c in candidates if allowed(c)]
+    both = [c for c in usable if not c.source]
+    single = [c for c in usable if c.source]
+    # Land without cropland is rare: better seen by one source than missing.
+    order = [single, both] if one_source else [both, single] if stratum == "negative" else [both]
+    typical = ([c for c in group if c.score[stratum] >= TYPICAL] for group in order)
+    fit = next(filter(None, typical), both)
     # A new block before a second extent in an old one, then the most typical.
     return max(fit, key=lambda c: (c.block not in used, c.score[stratum]), default=None)
 
@@ -205,14 +259,15 @@ def digitise(
     canvas: Canvas, landscape: Landscape, extents: list[Extent], settings: DemoSettings
 ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
     """(cropland polygons, extents), both EPSG:4326, in the format of docs/architecture.md."""
-    size = min(settings.extent_pixels, canvas.grid.pixels_per_block - 16)
+    size = _edge(canvas, settings)
     squares, patches = [], []
     for number, extent in enumerate(extents, start=1):
         extent_id = f"generated-{number:03d}"
         window = (slice(extent.row, extent.row + size), slice(extent.col, extent.col + size))
-        corner = canvas.transform * Affine.translation(extent.col, extent.row)
-        west, north = corner * (0, 0)
-        east, south = corner * (size, size)
+        t = canvas.transform
+        west, north = t.c + extent.col * t.a, t.f + extent.row * t.e
+        east, south = west + size * t.a, north + size * t.e
+        corner = Affine(t.a, 0, west, 0, t.e, north)
         square = shapely.box(west, south, east, north)
         squares.append(
             {

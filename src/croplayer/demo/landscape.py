@@ -80,7 +80,7 @@ def make_landscape(canvas: Canvas, relief: Relief, seed: int) -> Landscape:
     height = canvas.resample(relief.height, relief.transform)
     smooth = ndimage.gaussian_filter(relief.height, 1.6)
     terrace_height = canvas.resample(smooth, relief.transform)
-    west, south, east, north = canvas.bounds
+    _, south, _, north = canvas.bounds
     metres = degree_metres((south + north) / 2, relief.transform.a)
     gy, gx = np.gradient(smooth, metres[1], metres[0])
     steepness = np.hypot(gx, gy)
@@ -140,7 +140,7 @@ def _coarse_fields(canvas: Canvas, relief: Relief, steepness: np.ndarray, seed: 
     rows, cols = (-(-n // STEP) + 1 for n in canvas.shape)
 
     def shrink(array: np.ndarray) -> np.ndarray:
-        west, south, east, north = canvas.bounds
+        west, _, _, north = canvas.bounds
         t: Affine = relief.transform
         pixel = canvas.grid.pixel_degrees * STEP
         box = (
@@ -164,7 +164,7 @@ def _coarse_fields(canvas: Canvas, relief: Relief, steepness: np.ndarray, seed: 
 
     slope, low, metres = shrink(smooth_slope), shrink(above), shrink(relief.height)
     farmed = noise("farmed", 420)
-    room = 1.9 + 0.5 * farmed - low / 40 - np.maximum(metres - 150, 0) / 90 - slope
+    room = 1.9 + 0.5 * farmed - low / 40 - np.maximum(metres - 130, 0) / 70 - slope
     return _Fields(
         slope=slope,
         above=low,
@@ -258,7 +258,7 @@ class _Band:
             - height / 500
             + (unit(parcels.key, 42) - 0.5) * 0.5
         )
-        worked = (reach > 0) & (height < 210)
+        worked = (reach > 0) & (height < 150)
         grove = (
             (orchard + (unit(parcels.key, 43) - 0.5) * 0.35 > 0.85) & (slope < 9) & (slope > 0.8)
         )
@@ -274,7 +274,7 @@ class _Band:
             LandCover.DRY_CROPLAND,
         )
         use = np.where(grove, LandCover.ORCHARD, use)
-        where = worked | (grove & (reach > -0.6))
+        where = worked | (grove & (reach > -0.6) & (height < 260))
         self._put(np.flatnonzero(where), use[where], parcels.chosen(where), 0.35)
 
     def fields(self, regions: FieldRegions, rows: slice, warp: np.ndarray, fields: _Fields) -> None:
@@ -321,7 +321,7 @@ class _Band:
 
         favoured = spread(fields.terraced) + 0.05 * fringe
         fit = np.minimum((slope - 3.2) / 2.0, (15.5 - slope) / 4.0)
-        zone = (favoured - np.maximum(height - 260, 0) / 260 > 0.75) & (fit > 0)
+        zone = (favoured - np.maximum(height - 200, 0) / 110 > 0.58) & (fit > 0)
         if not zone.any():
             return
         steady = spread(fields.steady)[zone]

@@ -10,7 +10,7 @@ from scipy import fft, ndimage
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """An independent random stream for a purpose: adding one purpose leaves the others as they are."""
+    """An independent random stream for one purpose: a new purpose leaves the others as they are."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 

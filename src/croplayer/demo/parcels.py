@@ -78,23 +78,20 @@ class FieldRegions:
     def parcels(
         self, x: np.ndarray, y: np.ndarray, region: np.ndarray, warp: np.ndarray
     ) -> Parcels:
-        """The regular fields at pixels (x, y) of regions `region`; `warp` (pixels) bends the lines."""
+        """The regular fields at pixels (x, y) of `region`; `warp` (pixels) bends the lines."""
         cosine, sine = np.cos(self.angle)[region], np.sin(self.angle)[region]
         width, length = self.width[region], self.length[region]
         across = (x * cosine + y * sine + warp) / width
         along = (y * cosine - x * sine + 0.6 * warp) / length
         k, low_u, high_u = _intervals(across, region, 11, 0.36)
+        # Some strips are joined in pairs, never over a track, which runs along even borders.
+        paired = unit(hash32(region, k >> 1), 13) < 0.25
+        low_u = np.where(paired, _border(k & ~1, region, 11, 0.36), low_u)
+        high_u = np.where(paired, _border((k & ~1) + 2, region, 11, 0.36), high_u)
+        strip = hash32(region, np.where(paired, k >> 1, k), paired)
         # Cross borders stray by strip, but those that carry a track are the same for all strips.
-        j, low_v, high_v = _intervals(along, hash32(region, k), 12, 0.5)
-        merged = unit(hash32(region, k >> 1, j), 13) < 0.22
-        odd = (k & 1).astype(bool)
-        partner_low = np.where(odd, k - 1 + _stray(k - 1, region, 11, 0.36), low_u)
-        partner_high = np.where(odd, high_u, k + 2 + _stray(k + 2, region, 11, 0.36))
-        # The two of a pair must share their cross borders: only then is the wall between them gone.
-        same = merged & (np.abs(_stray(j, hash32(region, k ^ 1), 12, 0.5) + j - low_v) < 0.02)
-        low_u = np.where(same, partner_low, low_u)
-        high_u = np.where(same, partner_high, high_u)
-        key = hash32(region, np.where(same, k >> 1, k), j, same)
+        j, low_v, high_v = _intervals(along, strip, 12, 0.5)
+        key = hash32(strip, j)
         edge = np.minimum(
             np.minimum(across - low_u, high_u - across) * width,
             np.minimum(along - low_v, high_v - along) * length,
@@ -126,15 +123,15 @@ def _intervals(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Number and both borders of the interval that holds `position`."""
     k = np.floor(position).astype(np.int32)
-    low = k + _stray(k, salt, purpose, reach)
-    high = k + 1 + _stray(k + 1, salt, purpose, reach)
-    k = k - (position < low) + (position >= high)
-    k = k.astype(np.int32)
-    return (
-        k,
-        (k + _stray(k, salt, purpose, reach)).astype(np.float32),
-        (k + 1 + _stray(k + 1, salt, purpose, reach)).astype(np.float32),
-    )
+    low = _border(k, salt, purpose, reach)
+    high = _border(k + 1, salt, purpose, reach)
+    k = (k - (position < low) + (position >= high)).astype(np.int32)
+    return k, _border(k, salt, purpose, reach), _border(k + 1, salt, purpose, reach)
+
+
+def _border(k: np.ndarray, salt: np.ndarray, purpose: int, reach: float) -> np.ndarray:
+    """Where border `k` runs, float32."""
+    return (k + _stray(k, salt, purpose, reach)).astype(np.float32)
 
 
 def _to_multiple(position: np.ndarray, every: int) -> np.ndarray:

@@ -25,7 +25,7 @@ VERTICES = 240
 
 @dataclass(frozen=True)
 class Province:
-    """polygon and counties (west, east) in EPSG:4326; blocks : all blocks that share area with it."""
+    """polygon, counties (west, east) : EPSG:4326; blocks : all that share area with it."""
 
     polygon: Polygon
     counties: tuple[Polygon, Polygon]
@@ -50,9 +50,9 @@ def make_province(canvas: Canvas, seed: int) -> Province:
     for wave in range(2, 26):
         size = rng.normal() / wave**0.9
         ripple += size * np.cos(wave * angle + rng.uniform(0, 2 * np.pi))
-    ripple = np.exp(0.05 * ripple / ripple.std())
+    ripple = np.exp(0.085 * ripple / ripple.std())
     # A superellipse: a rectangle with rounded corners, so that corner blocks fall out.
-    power = 3.6
+    power = 2.1
     radius = (np.abs(np.cos(angle)) ** power + np.abs(np.sin(angle)) ** power) ** (-1 / power)
     x, y = radius * ripple * np.cos(angle), radius * ripple * np.sin(angle)
     inset = 0.01
@@ -79,7 +79,7 @@ def make_province(canvas: Canvas, seed: int) -> Province:
 
 
 def cropland_area_ha(canvas: Canvas, province: Province, cropland: np.ndarray) -> float:
-    """True cropland inside the province, hectares. `cropland` (rows, columns) bool over the canvas."""
+    """True cropland inside the province, hectares; `cropland` (rows, columns) bool."""
     inside = cropland[canvas.core_slices] & province.mask(canvas)
     transform = canvas.grid.transform(canvas.core)
     return float(inside.sum(axis=1) @ row_pixel_areas_ha(transform, inside.shape[0]))

@@ -225,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = self._tile(data) if fault is None else self._fail(fault, data)
         owner.record(Request(arrival, self.path, status, fault))
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
     def _index(self) -> int:
         listing = {"sources": self.server.owner.sources, "path": "/{source}/{z}/{x}/{y}.png"}

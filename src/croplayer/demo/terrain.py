@@ -1,4 +1,4 @@
-"""The relief of the generated province: mountains in the west, hills, a plain with a river in the east."""
+"""The relief of the generated province: mountains in the west, a plain with a river in the east."""
 
 from __future__ import annotations
 
@@ -223,16 +223,23 @@ def _reservoir(
     rows, cols = height.shape
     row, col = np.divmod(np.arange(flat.size), cols)
     inside = (row > rows * 0.15) & (row < rows * 0.85) & (col > cols * 0.15)
-    hilly = (wild.ravel() > 0.05) & (wild.ravel() < 0.6)
-    places = np.flatnonzero(inside & hilly & (area > 6) & (area < 40))
-    best = np.zeros(flat.size, bool)
-    for place in places[:: max(1, len(places) // 60)].tolist():
+    hilly = (wild.ravel() > 0.05) & (wild.ravel() < 0.75)
+    places = np.flatnonzero(inside & hilly & (area > 4) & (area < 60))
+    best, least = np.zeros(height.shape, bool), np.inf
+    for place in places[:: max(1, len(places) // 70)].tolist():
         basin = flow.upstream_of(place)
-        pool = basin & (flat < flat[place] + 30)
-        size = pool.sum() * node_km2
-        if best.sum() * node_km2 < size < 2.6:
-            best = pool
-    return best.reshape(height.shape)
+        for depth in (16, 28, 44):
+            level = flat[place] + depth
+            pool = (basin & (flat < level)).reshape(height.shape)
+            size = np.count_nonzero(pool) * node_km2
+            if not 0.5 < size < 2.8:
+                continue
+            # Where lower ground lies beside the pool a dam is needed: the shorter the better.
+            rim = ndimage.binary_dilation(pool) & ~pool
+            dam = np.count_nonzero(rim & (height < level)) / size
+            if dam < least:
+                best, least = pool, dam
+    return best
 
 
 def _flood(

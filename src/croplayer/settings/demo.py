@@ -44,7 +44,10 @@ class DemoSettings(Section):
     train_extents: int = Field(16, ge=1, description="Labelled extents of the training split.")
     validation_extents: int = Field(6, ge=1, description="Labelled extents for validation.")
     extent_pixels: int = Field(
-        224, ge=32, description="Edge of a labelled extent, pixels of the block grid."
+        224,
+        ge=32,
+        multiple_of=8,
+        description="Edge of a labelled extent, pixels of the block grid.",
     )
     official_deviation_percent: tuple[float, float] = Field(
         (2.0, 3.0),
