@@ -53,7 +53,11 @@ rule segmentation:
     """The segmentation model and its accuracy on held-out extents."""
     input:
         collect("results/{province}/validation/pixel.json", province=PROVINCES),
-        collect("results/{province}/figures/learning_curve.png", province=PROVINCES),
+        collect(
+            "results/{province}/figures/{name}.png",
+            province=PROVINCES,
+            name=["learning_curve", "extents"],
+        ),
 
 
 include: "workflow/rules/plan.smk"

@@ -246,7 +246,7 @@ def pixel_maps(wildcards):
     return files + (shard_files("map", wildcards.province) if len(sources) > 1 else [])
 
 
-FIGURES = ["overview", "blocks", "detail", "areas"]
+FIGURES = ["overview", "extents", "blocks", "detail", "areas"]
 
 
 def figures_of(provinces):

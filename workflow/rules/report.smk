@@ -31,6 +31,35 @@ rule plot_overview:
         "../../scripts/plot_overview.py"
 
 
+rule plot_extents:
+    """The validation extents close up: what was drawn, and where the masks agree with it."""
+    input:
+        mosaics=all_shards("mosaic", by_source=True),
+        masks=all_shards("mask", by_source=True),
+        polygons="results/{province}/labels/polygons.parquet",
+        extents="results/{province}/labels/extents.parquet",
+    output:
+        figure=report(
+            "results/{province}/figures/extents.png",
+            caption="../report/extents.rst",
+            category="6 Accuracy",
+            labels={"what": "Validation extents: drawn and mapped"},
+        ),
+    log:
+        "logs/{province}/plot_extents.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        sources=source_names,
+        title=key("province", "title"),
+        note=note_of,
+    script:
+        "../../scripts/plot_extents.py"
+
+
 rule plot_blocks:
     """Coverage types, sharpness, slope, semantic classes and options of every block."""
     input:
