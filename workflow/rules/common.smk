@@ -136,7 +136,11 @@ def model_file(stage, name):
 def pretrained_files(wildcards):
     """Input function: the segmentation model that training starts from, [] where there is none."""
     folder = settings_of(wildcards.province).segmentation.pretrained_model
-    return [] if folder is None else [f"{folder}/model.safetensors", f"{folder}/model.json"]
+    return (
+        []
+        if folder is None
+        else [f"{folder}/model.safetensors", f"{folder}/model.json"]
+    )
 
 
 def lenders_of(province):
