@@ -6,7 +6,7 @@ from cropbase.jobs import run_job
 from croplayer.export.counties import export_counties
 from croplayer.settings.export import ExportSettings
 from croplayer.settings.grid import GridSettings
-from croplayer.settings.regions import query_of
+from croplayer.settings.regions import polygon_arguments
 
 province = snakemake.params.province
 
@@ -15,16 +15,8 @@ run_job(
     lambda: export_counties(
         maps=[Path(path) for path in snakemake.input.maps],
         counties=Path(snakemake.input.counties),
-        counties_fields=(
-            province["county_id_field"],
-            province["county_name_field"],
-            province["city_name_field"],
-        ),
-        counties_layer=province["counties_layer"],
-        counties_query=query_of(province["counties_query"]),
+        **polygon_arguments(province),
         boundary=Path(snakemake.input.boundary),
-        boundary_layer=province["boundary_layer"],
-        boundary_query=query_of(province["boundary_query"]),
         blocks=Path(snakemake.input.blocks),
         grid=GridSettings(**snakemake.params.grid).grid(),
         settings=ExportSettings(**snakemake.params.export),

@@ -18,7 +18,7 @@ def region_of(province: dict[str, Any]) -> BaseGeometry:
     return read_region(
         province["boundary"],
         layer=province["boundary_layer"],
-        query=query_of(province["boundary_query"]),
+        query=_query_of(province["boundary_query"]),
     )
 
 
@@ -26,17 +26,31 @@ def counties_of(province: dict[str, Any], region: BaseGeometry | None = None) ->
     """The counties that share area with `region`, EPSG:4326 (see `read_counties`)."""
     return read_counties(
         province["counties"],
-        fields=(
-            province["county_id_field"],
-            province["county_name_field"],
-            province["city_name_field"],
-        ),
+        fields=_fields(province),
         layer=province["counties_layer"],
-        query=query_of(province["counties_query"]),
+        query=_query_of(province["counties_query"]),
         region=region,
     )
 
 
-def query_of(value: dict[str, Any] | None) -> tuple[str, str | int] | None:
-    """A `boundary_query` or `counties_query` as (attribute, value)."""
+def polygon_arguments(province: dict[str, Any]) -> dict[str, Any]:
+    """How the two polygon files are read, as keyword arguments of export and figures."""
+    return {
+        "boundary_layer": province["boundary_layer"],
+        "boundary_query": _query_of(province["boundary_query"]),
+        "counties_layer": province["counties_layer"],
+        "counties_query": _query_of(province["counties_query"]),
+        "counties_fields": _fields(province),
+    }
+
+
+def _fields(province: dict[str, Any]) -> tuple[str, str, str]:
+    return (
+        province["county_id_field"],
+        province["county_name_field"],
+        province["city_name_field"],
+    )
+
+
+def _query_of(value: dict[str, Any] | None) -> tuple[str, str | int] | None:
     return (value["field"], value["value"]) if value else None
