@@ -15,7 +15,7 @@ from croplayer.demo.noise import fractal, smooth_step, stream
 from croplayer.grid import Block
 from croplayer.settings.demo import DemoSettings
 
-REACH = 190
+REACH = 150
 """Pixels beyond its block that a cloud, its shadow or snow may reach."""
 
 
@@ -117,7 +117,7 @@ def _body(
     # Leaning and round-cornered: no cloud knows of blocks.
     lean = rng.uniform(-0.12, 0.12)
     radius = (np.abs(x + lean * y) ** 3.4 + np.abs(y - lean * x) ** 3.4) ** (1 / 3.4)
-    return (1.13 - radius) * 5.2 + 0.95 * noise, noise
+    return (1.08 - radius) * 6.5 + 0.85 * noise, noise
 
 
 def _blend(target: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> None:

@@ -72,7 +72,7 @@ SUMMER = Season(
         LandCover.ORCHARD: ((142, 136, 96), (132, 134, 88), (150, 140, 104)),
         LandCover.WOODLAND: ((48, 84, 46),),
         LandCover.BARE_LAND: ((166, 148, 120), (172, 158, 132)),
-        LandCover.GRASSLAND: ((122, 138, 82),),
+        LandCover.GRASSLAND: ((126, 134, 84),),
         LandCover.WATER: ((54, 84, 86), (62, 94, 84), (48, 76, 84)),
         LandCover.ROAD: _ROAD,
         LandCover.BUILT_UP: _BUILT,
@@ -93,7 +93,7 @@ WINTER = Season(
             (136, 124, 100),
             (158, 142, 108),
             (120, 116, 100),
-            (96, 104, 102),
+            (112, 106, 92),
             (140, 128, 92),
             (110, 128, 70),
         ),
@@ -114,7 +114,7 @@ WINTER = Season(
         LandCover.ORCHARD: ((146, 128, 100), (138, 124, 94), (152, 134, 108)),
         LandCover.WOODLAND: ((70, 82, 58),),
         LandCover.BARE_LAND: ((168, 154, 134), (176, 164, 146)),
-        LandCover.GRASSLAND: ((150, 138, 100),),
+        LandCover.GRASSLAND: ((150, 142, 98),),
         LandCover.WATER: ((68, 84, 92), (76, 92, 96), (60, 76, 88)),
         LandCover.ROAD: _ROAD,
         LandCover.BUILT_UP: _BUILT,
@@ -140,8 +140,8 @@ _GRAIN: dict[LandCover, tuple[float, float, float]] = {
     LandCover.CROPLAND_WITH_TREES: (0.03, 0.03, 0.03),
     LandCover.ORCHARD: (0.03, 0.03, 0.03),
     LandCover.WOODLAND: (0.06, 0.0, 0.09),
-    LandCover.BARE_LAND: (0.04, 0.06, 0.10),
-    LandCover.GRASSLAND: (0.04, 0.06, 0.09),
+    LandCover.BARE_LAND: (0.05, 0.08, 0.11),
+    LandCover.GRASSLAND: (0.07, 0.13, 0.13),
     LandCover.WATER: (0.008, 0.0, 0.015),
     LandCover.ROAD: (0.04, 0.02, 0.02),
     LandCover.BUILT_UP: (0.08, 0.03, 0.02),
@@ -181,6 +181,7 @@ def render(
     grain = ragged((TILE, TILE), stream(seed, "grain"), sigma=1.1)
     blot = ragged((TILE, TILE), stream(seed, "blot"), sigma=3.2)
     canopy = _canopy(stream(seed, "canopy"), season)
+    scrub = ragged((TILE, TILE), stream(seed, "scrub"), sigma=1.3)
     static = ragged((TILE, TILE), rng, sigma=0.45)
     colours, strength = _tables(season)
     image = np.empty((*shape, 3), np.uint8)
@@ -197,10 +198,14 @@ def render(
         natural = strength[3][code]
         gain += natural * mottle[rows] * 0.09
         wood = code == LandCover.WOODLAND
-        gain += np.where(wood, 0.30 * _repeat(canopy, *window), 0)
+        crowns = _repeat(canopy, *window)
+        gain += np.where(wood, 0.30 * crowns, 0)
         _parcel_texture(colour, gain, landscape, rows, source)
+        # Scattered shrubs tell grassland from the even green of a field.
+        shrub = (code == LandCover.GRASSLAND) * np.clip(_repeat(scrub, *window) - 0.8, 0, 1)
+        colour += (_TREE[source] - colour) * (0.75 * shrub.astype(np.float32))[..., None]
         colour *= gain[..., None]
-        thin = (landscape.margin[rows].astype(np.float32) * (0.62 / 255))[..., None]
+        thin = (landscape.margin[rows].astype(np.float32) * (0.70 / 255))[..., None]
         colour += (_MARGIN[source] - colour) * thin
         colour *= light[rows][..., None]
         colour *= np.array(season.cast, np.float32)
@@ -285,11 +290,11 @@ def _parcel_texture(
     sown = (code == LandCover.DRY_CROPLAND) | (code == LandCover.FALLOW)
     across, _, hashed = turned(sown)
     pitch = 3.1 + 2.2 * unit(hashed, 72)
-    gain[sown] += np.sin(across * (2 * np.pi) / pitch) * 0.045 * unit(hashed, 73)
+    gain[sown] += np.sin(across * (2 * np.pi) / pitch) * (0.02 + 0.06 * unit(hashed, 73))
 
     grove = code == LandCover.ORCHARD
     across, along, hashed = turned(grove)
-    pitch = 3.6 + 1.2 * unit(hashed, 74)
+    pitch = 4.2 + 1.2 * unit(hashed, 74)
     dots = np.sin(across * (2 * np.pi) / pitch) * np.sin(along * (2 * np.pi) / pitch)
     cover = np.clip((np.abs(dots) - 0.10) * 3.2, 0, 1) * np.where(dots > 0, 1.0, 0.78)
     colour[grove] += (_TREE[source] - colour[grove]) * (0.88 * cover)[:, None]
@@ -299,8 +304,8 @@ def _parcel_texture(
     cell = unit(
         (np.floor(across / 5).astype(np.int32) * 7919 + np.floor(along / 5).astype(np.int32)), 75
     )
-    middle = np.hypot(np.mod(across, 5) - 2.5, np.mod(along, 5) - 2.5) < 1.5
-    tree = (middle & (cell < 0.42)).astype(np.float32) * 0.75
+    middle = np.hypot(np.mod(across, 5) - 2.5, np.mod(along, 5) - 2.5) < 1.3
+    tree = (middle & (cell < 0.30)).astype(np.float32) * 0.75
     colour[sparse] += (_TREE[source] - colour[sparse]) * tree[:, None]
 
     houses = code == LandCover.GREENHOUSE

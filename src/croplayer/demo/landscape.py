@@ -20,7 +20,7 @@ STEP = 8
 """Pixels between the nodes of the fields that decide what a parcel is used for."""
 BAND = 240
 """Rows handled at a time: the working arrays then fit the processor's cache and little memory."""
-TRACK_HALF_WIDTH = 1.05
+TRACK_HALF_WIDTH = 1.3
 
 
 @dataclass(frozen=True)
@@ -340,7 +340,7 @@ class _Band:
         use = np.full(chance.shape, LandCover.TERRACE, np.uint8)
         use[chance < 0.06] = LandCover.FALLOW
         use[chance > 0.965] = LandCover.GRASSLAND
-        self._put(np.flatnonzero(zone), use, parcels, 0.45)
+        self._put(np.flatnonzero(zone), use, parcels, 0.6)
 
 
 def _plain_use(parcels: Parcels, fields: _Fields) -> np.ndarray:

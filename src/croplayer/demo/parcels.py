@@ -65,7 +65,7 @@ class FieldRegions:
         n = len(seeds)
         # Directions agree more or less over the plain, as land reform leaves them.
         angle = rng.normal(0.35, 0.45, n)
-        width = rng.uniform(10, 24, n)
+        width = rng.uniform(13, 28, n)
         length = width * rng.uniform(1.6, 3.4, n)
         return cls(
             index,
@@ -149,7 +149,7 @@ class Plots:
     seeds: np.ndarray
 
     @classmethod
-    def make(cls, shape: tuple[int, int], rng: np.random.Generator, *, size: int = 15) -> Plots:
+    def make(cls, shape: tuple[int, int], rng: np.random.Generator, *, size: int = 18) -> Plots:
         """Plots about `size` pixels across."""
         return cls(*cells(shape, rng, size=size, jitter=0.95, spread=0.28))
 
