@@ -158,26 +158,36 @@ def semantic_class(mapped: np.ndarray, truth: np.ndarray, coverage_type: str) ->
     return "TP"
 
 
-def best_option(first: np.ndarray, second: np.ndarray, truth: np.ndarray) -> str:
+def best_option(
+    first: np.ndarray,
+    second: np.ndarray,
+    truth: np.ndarray,
+    coverage_types: tuple[str, str] = ("planting", "non_planting"),
+) -> str:
     """The integration option whose map agrees best with the truth of a block.
 
     Parameters
     ----------
     first, second : (rows, columns) uint8 masks of source A and B, 0, 1 or 255.
     truth : (rows, columns) bool.
+    coverage_types : of source A and B.
 
     Returns
     -------
     `neither` where true cropland covers less than TRACE_SHARE of the block. Otherwise the option
     with the highest IoU: `only_a`, `only_b`, or `both` (the union of the masks). Options within
-    TIE of the best are equally good; of those `both` wins, then `only_a`.
+    TIE of the best are equally good. Of those `both` wins, then `only_a`; but where one source
+    alone is cloudy, snowy or without data, the other source alone wins: nobody would merge a
+    mask of clouds.
     """
     if np.count_nonzero(truth) < TRACE_SHARE * truth.size:
         return "neither"
     a, b = first == 1, second == 1
     scores = {"both": _iou(a | b, truth), "only_a": _iou(a, truth), "only_b": _iou(b, truth)}
-    best = max(scores.values())
-    return next(name for name, score in scores.items() if score >= best - TIE)
+    good = [name for name, score in scores.items() if score >= max(scores.values()) - TIE]
+    spoiled = [kind in _DISTURBED for kind in coverage_types]
+    favourite = {(False, True): "only_a", (True, False): "only_b"}.get(tuple(spoiled), "both")
+    return favourite if favourite in good else good[0]
 
 
 def _iou(mapped: np.ndarray, truth: np.ndarray) -> float:
@@ -228,7 +238,8 @@ def interpret_blocks(
                     )
                 kind = types[block_id, name]
                 semantic.append((block_id, name, semantic_class(mapped, real, kind)))
-            options.append((block_id, best_option(seen[0], seen[1], real)))
+            kinds = (types[block_id, names[0]], types[block_id, names[1]])
+            options.append((block_id, best_option(seen[0], seen[1], real, kinds)))
     _write_csv(semantic, ["block_id", "source", "semantic_class"], semantic_csv)
     _write_csv(options, ["block_id", "option"], options_csv)
 

@@ -85,6 +85,18 @@ def test_ties_go_to_both_then_to_the_first():
     assert best_option(mask(spoiled), mask(other), FIELDS) == "only_a"
 
 
+@pytest.mark.parametrize("kind", ["cloudy", "snow_ice", "nodata"])
+def test_ties_go_to_the_source_that_sees_the_ground(kind):
+    nothing = mask(np.zeros_like(FIELDS))
+    assert best_option(mask(FIELDS), nothing, FIELDS, ("planting", kind)) == "only_a"
+    assert best_option(nothing, mask(FIELDS), FIELDS, (kind, "non_planting")) == "only_b"
+    assert best_option(mask(FIELDS), mask(FIELDS), FIELDS, (kind, kind)) == "both"
+    # Only ties: a spoiled source that maps better is still the better one.
+    assert best_option(nothing, mask(FIELDS), FIELDS, ("planting", kind)) == "both"
+    top, bottom = square((5, 5, 30, 30)), square((45, 40, 30, 35))
+    assert best_option(mask(top), mask(bottom), FIELDS, ("planting", kind)) == "both"
+
+
 def test_pixels_without_imagery_are_not_cropland():
     hidden = np.full(FIELDS.shape, 255, np.uint8)
     assert best_option(hidden, mask(FIELDS), FIELDS) == "both"
@@ -176,7 +188,9 @@ def test_every_block_is_interpreted_once(case):
     assert found["E11200N2405", "a"] == "Artifacts"
     assert found["E11205N2400", "b"] == "TP"
     assert found["E11200N2405", "b"] == "TP"
-    assert set(options["option"]) == {"both"}
+    option = options.set_index("block_id")["option"]
+    assert option["E11200N2405"] == "only_b"
+    assert set(option.drop("E11200N2405")) == {"both"}
 
 
 def test_interpreting_twice_gives_the_same_bytes(case):
