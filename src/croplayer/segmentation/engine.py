@@ -145,7 +145,7 @@ class Predictor:
         wanted. The strips follow one another and make up `window`. Memory grows with the width of
         the window, not with its height.
         """
-        chip, stride = self.settings.chip_pixels, self.settings.stride_pixels
+        chip, stride = self.settings.inference_chip, self.settings.stride_pixels
         weights = blend_weights(chip, self.settings.overlap)
         cols = chip_origins(window.col, window.col + window.width, chip, stride)
         rows = chip_origins(window.row, window.row + window.height, chip, stride)
@@ -187,7 +187,7 @@ class Predictor:
         weight: np.ndarray,
     ) -> None:
         """Add the chips of one row to the sums of a strip (chip rows, width)."""
-        chip = self.settings.chip_pixels
+        chip = self.settings.inference_chip
         needed = [
             col for col in cols if wanted is None or wanted(PixelWindow(strip.row, col, chip, chip))
         ]

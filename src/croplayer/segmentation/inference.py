@@ -56,11 +56,11 @@ def segment_shard(
     """
     set_threads(settings)
     model, description = storage.load_model(Path(model_dir))
-    if description["chip_pixels"] != settings.chip_pixels:
+    if description["chip_pixels"] > settings.inference_chip:
         log.warning(
-            "the model was trained on chips of %s pixels and runs on chips of %s",
+            "the model was trained on chips of %s pixels and runs on smaller ones of %s",
             description["chip_pixels"],
-            settings.chip_pixels,
+            settings.inference_chip,
         )
     predictor = Predictor(model, settings)
     window = grid.shard_window(blocks)
@@ -132,7 +132,7 @@ def _check_halo(
 ) -> None:
     """Refuse a mosaic that ends inside a chip: another shard layout would give another map."""
     covered = raster_window(dataset, grid)
-    chip, stride = settings.chip_pixels, settings.stride_pixels
+    chip, stride = settings.inference_chip, settings.stride_pixels
     rows = chip_origins(window.row, window.row + window.height, chip, stride)
     cols = chip_origins(window.col, window.col + window.width, chip, stride)
     lacking = max(
@@ -144,7 +144,7 @@ def _check_halo(
     if lacking > 0:
         raise InputError(
             f"mosaic {mosaic} ends {lacking} pixels short of the chips of the segmentation",
-            given=f"halo too narrow for segmentation.chip_pixels = {chip}",
+            given=f"its halo is too narrow for chips of {chip} pixels",
             remedy=f"set mosaic.halo_pixels to at least {chip} and let the mosaics be made again",
         )
 

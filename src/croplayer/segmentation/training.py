@@ -67,7 +67,7 @@ def train_segmentation(
         polygons=Path(polygons),
         extents=Path(extents),
         grid=grid,
-        margin_pixels=settings.chip_pixels // 2,
+        margin_pixels=max(settings.inference_chip, settings.chip_pixels // 2),
     )
     device = choose_device(settings)
     model, start = _starting_model(settings)

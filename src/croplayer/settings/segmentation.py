@@ -128,7 +128,15 @@ class SegmentationSettings(Section):
     )
 
     chip_pixels: int = Field(
-        512, ge=64, le=2048, multiple_of=32, description="edge of a chip in training and inference"
+        512, ge=64, le=2048, multiple_of=32, description="edge of a chip in training"
+    )
+    inference_chip_pixels: int | None = Field(
+        None,
+        ge=64,
+        le=4096,
+        multiple_of=32,
+        description="edge of a chip in inference, which may be larger: more surroundings, fewer "
+        "seams; the mosaic's halo must reach as far; null takes chip_pixels",
     )
     overlap_pixels: int | None = Field(
         None,
@@ -211,10 +219,10 @@ class SegmentationSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> SegmentationSettings:
-        if self.overlap > self.chip_pixels // 2:
+        if self.overlap > self.inference_chip // 2:
             raise ValueError(
-                f"overlap_pixels = {self.overlap_pixels} is more than half of "
-                f"chip_pixels = {self.chip_pixels}"
+                f"overlap_pixels = {self.overlap_pixels} is more than half of a chip of "
+                f"{self.inference_chip} pixels"
             )
         if self.weights and self.pretrained_model:
             raise ValueError("give weights or pretrained_model, not both")
@@ -223,11 +231,18 @@ class SegmentationSettings(Section):
         return self
 
     @property
+    def inference_chip(self) -> int:
+        """Edge of a chip in inference, pixels."""
+        return self.inference_chip_pixels or self.chip_pixels
+
+    @property
     def overlap(self) -> int:
         """Overlap of neighbouring chips in inference, pixels."""
-        return self.chip_pixels // 4 if self.overlap_pixels is None else self.overlap_pixels
+        if self.overlap_pixels is None:
+            return self.inference_chip // 4
+        return self.overlap_pixels
 
     @property
     def stride_pixels(self) -> int:
         """Distance of neighbouring chips in inference, pixels."""
-        return self.chip_pixels - self.overlap
+        return self.inference_chip - self.overlap

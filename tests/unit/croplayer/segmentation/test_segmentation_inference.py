@@ -175,3 +175,10 @@ def test_a_damaged_model_is_said_so(model_dir):
 def test_an_unknown_architecture_is_named():
     with pytest.raises(InputError, match="'lenet' is unknown"):
         architectures.rebuild_model("lenet", {})
+
+
+def test_larger_chips_in_inference_need_a_wider_halo(province, grid, micro, model_dir, tmp_path):
+    with pytest.raises(InputError, match="halo_pixels to at least 128"):
+        _segment(
+            province, province.blocks, grid, micro, model_dir, tmp_path, inference_chip_pixels=128
+        )

@@ -18,7 +18,7 @@ def test_defaults_are_valid():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"chip_pixels": 128, "overlap_pixels": 65}, "more than half of chip_pixels = 128"),
+        ({"chip_pixels": 128, "overlap_pixels": 65}, "more than half of a chip of 128 pixels"),
         ({"weights": "a", "pretrained_model": "b"}, "weights or pretrained_model, not both"),
         ({"pretrained_use": "as_is"}, "needs pretrained_model"),
         ({"chip_pixels": 100}, "multiple of 32"),
@@ -55,3 +55,9 @@ def test_settings_and_evaluation_do_without_torch():
         "sys.exit(int('torch' in sys.modules or 'transformers' in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_inference_may_take_larger_chips_than_training():
+    settings = SegmentationSettings(chip_pixels=128, inference_chip_pixels=256)
+    assert (settings.inference_chip, settings.overlap, settings.stride_pixels) == (256, 64, 192)
+    assert SegmentationSettings(chip_pixels=128).inference_chip == 128

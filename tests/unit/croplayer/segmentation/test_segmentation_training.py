@@ -290,7 +290,7 @@ def test_a_loss_that_is_not_finite_names_its_chip(
         polygons=province.polygons,
         extents=province.extents,
         grid=grid,
-        margin_pixels=micro.chip_pixels // 2,
+        margin_pixels=micro.inference_chip,
     )
     sampler = ChipSampler([w for w in windows if w.split == "train"], micro, (0.5, 0.5, 0.5))
     with pytest.raises(NonFiniteLossError) as caught:
