@@ -24,9 +24,9 @@ localrules:
     segmentation,
 
 
+# The county files, the accuracy table and the figures of every province of the run.
 rule all:
     default_target: True
-    """The county files, the accuracy table and the figures of every province of the run."""
     input:
         collect("results/{province}/metrics.json", province=PROVINCES),
         lambda wildcards: figures_of(PROVINCES),

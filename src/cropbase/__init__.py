@@ -1,1 +1,1 @@
-"""What croplayer and cropalloc share: errors, configuration base, atomic writes, areas, rasters, logging."""
+"""What croplayer and cropalloc share: errors, configuration, writing, areas, rasters, jobs."""

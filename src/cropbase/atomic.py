@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `target` with its suffixes; rename it on success, delete it on failure.
+    """Yield a temporary path beside `target`; rename it on success, delete it on failure.
 
     The temporary file lies in the same folder (a rename across file systems is not atomic) and
     keeps the suffix, because GDAL and GeoPandas choose their driver by it.

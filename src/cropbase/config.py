@@ -1,4 +1,4 @@
-"""Base of every configuration model, and one readable message for everything wrong in a YAML file."""
+"""Base of every configuration model, and one readable message for all that is wrong in a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAY_HOLD_SECRETS = {"api_key_env", "url"}
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys are forbidden, values cannot be changed afterwards."""
+    """A part of the configuration: unknown keys are forbidden, values cannot change afterwards."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
@@ -117,9 +117,8 @@ def _explain(model: type[BaseModel], fault: dict[str, Any], layers: list[tuple[P
 def _has_key(values: Any, location: list[Any]) -> bool:
     """True if the whole of `location` (tags of unions left out) leads somewhere in `values`."""
     for part in location:
-        if isinstance(values, dict) and part in values:
-            values = values[part]
-        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+        inside_list = isinstance(values, list) and isinstance(part, int) and part < len(values)
+        if inside_list or (isinstance(values, dict) and part in values):
             values = values[part]
         elif isinstance(values, dict) and values.get("kind") == part:
             continue

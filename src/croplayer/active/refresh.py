@@ -1,4 +1,4 @@
-"""Keep a province's label lock up to date with its label files, cheaply, at the workflow's start."""
+"""Keep a province's label lock up to date with its label files, when the workflow starts."""
 
 from __future__ import annotations
 

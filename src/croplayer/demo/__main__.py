@@ -1,4 +1,4 @@
-"""`python -m croplayer.demo`: generate the province, serve its tiles, run the whole workflow on it."""
+"""`python -m croplayer.demo`: generate the province, serve its tiles, run the workflow on it."""
 
 from __future__ import annotations
 

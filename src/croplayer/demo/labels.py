@@ -95,7 +95,7 @@ def choose_extents(
     rng = stream(settings.seed, "extents")
     candidates = _candidates(canvas, landscape, inside, disturbed, veiled, settings, rng)
     blocks = len(disturbed.coverage[0])
-    limit = {"validation": max(1, round(0.13 * blocks)), "train": max(1, round(0.28 * blocks))}
+    limit = {"validation": max(1, round(0.13 * blocks)), "train": max(1, round(0.4 * blocks))}
     wanted = {"validation": settings.validation_extents, "train": settings.train_extents}
     taken: dict[Block, str] = {}
     extents: list[Extent] = []

@@ -104,7 +104,9 @@ def run_snakemake(url: str, cores: int, config_folder: Path, extra: list[str]) -
     print("Writing the report ...", flush=True)
     draft = report.with_name("draft.html")
     made = subprocess.run(
-        [*snakemake, "--quiet", "all", "--report", str(draft), *common], env=environment, check=False
+        [*snakemake, "--quiet", "all", "--report", str(draft), *common],
+        env=environment,
+        check=False,
     )
     if made.returncode == 0:
         os.replace(draft, report)

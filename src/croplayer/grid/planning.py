@@ -29,7 +29,7 @@ def plan_blocks(
     ----------
     province : its short name.
     region : its polygon, EPSG:4326.
-    counties : county_id, county, city, geometry, EPSG:4326 (`croplayer.grid.regions.read_counties`).
+    counties : county_id, county, city, geometry, EPSG:4326 (`grid.regions.read_counties`).
 
     Returns the table: block_id, row, col, shard_id, province, county_id, county, inside_ha (area of
     the block inside the province, hectares on the ellipsoid), geometry. A block belongs to the
@@ -39,7 +39,7 @@ def plan_blocks(
     boxes = np.array([grid.polygon(block) for block in blocks])
     inside = shapely.intersection(boxes, region)
     owner = _largest_overlap(inside, counties.geometry.to_numpy())
-    names = [("", "")] + list(zip(counties["county_id"], counties["county"], strict=True))
+    names = [("", ""), *zip(counties["county_id"], counties["county"], strict=True)]
     table = gpd.GeoDataFrame(
         {
             "block_id": [grid.block_id(block) for block in blocks],

@@ -149,7 +149,7 @@ def read_counties(
         raise InputError(
             f"county file {path}: county ids are not unique",
             given=", ".join(doubled[:10]),
-            remedy="dissolve the parts of a county into one feature, or choose another id attribute",
+            remedy="dissolve the parts of a county into one feature, or choose another id",
         )
     invalid = ~counties.geometry.is_valid
     if invalid.any():

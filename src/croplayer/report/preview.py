@@ -36,9 +36,9 @@ def preview(
     sources : settings of each source.
     rates : speeds and sizes the hours and bytes are reckoned with.
 
-    Returns a JSON-ready dict: blocks, shards, inside_ha, shard_jobs, job_start_hours, disk_bytes and,
-    for each source, tile requests, bytes, and the hours of each stage. Hours of a download follow
-    from the provider's rate, or from its daily quota where that is slower.
+    Returns a JSON-ready dict: blocks, shards, inside_ha, shard_jobs, job_start_hours, disk_bytes
+    and, for each source, tile requests, bytes, and the hours of each stage. Hours of a download
+    follow from the provider's rate, or from its daily quota where that is slower.
     """
     table = read_plan(blocks)
     shards = grid.shards(planned(table))

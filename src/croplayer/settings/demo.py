@@ -41,7 +41,7 @@ class DemoSettings(Section):
     nodata_blocks: tuple[int, int] = Field(
         (2, 2), description="Blocks without data in the first and in the second source."
     )
-    train_extents: int = Field(16, ge=1, description="Labelled extents of the training split.")
+    train_extents: int = Field(24, ge=1, description="Labelled extents of the training split.")
     validation_extents: int = Field(6, ge=1, description="Labelled extents for validation.")
     extent_pixels: int = Field(
         224,

@@ -1,4 +1,4 @@
-"""From YAML files to a checked configuration: `config/default.yaml` overlaid by a province's file."""
+"""From YAML files to a checked configuration: default.yaml overlaid by a province's file."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class ProvinceSettings(Section):
     )
     official_area_table: Path | None = Field(
         None,
-        description="CSV with columns province, area_ha, source: official cropland areas in hectares",
+        description="CSV with columns province, area_ha, source: official cropland areas, hectares",
     )
     official_area_source: str | None = Field(
         None, description="where official_area_ha is from: survey, year, address"

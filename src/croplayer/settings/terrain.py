@@ -15,8 +15,8 @@ class TerrainSettings(Section):
     dem: tuple[str, ...] = Field(
         (),
         description="DEM files or glob patterns (`dem/*.tif`), any CRS and resolution; where files "
-        "overlap, the earlier one wins and the later ones fill its missing cells; [] if there is no "
-        "elevation: the terrain features are then missing",
+        "overlap, the earlier one wins and the later ones fill its missing cells; [] if there is "
+        "no elevation: the terrain features are then missing",
     )
     band: int = Field(1, ge=1, description="band of the DEM files that holds the elevation")
     metres_per_degree: Literal["ellipsoid", "gdaldem"] = Field(

@@ -64,7 +64,7 @@ class TileServer:
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
-            def do_GET(self) -> None:  # noqa: N802 (the name is the library's)
+            def do_GET(self) -> None:
                 z, x, y = outer.place(self.path)
                 with outer.lock:
                     outer.log.append((time.monotonic(), self.path, dict(self.headers)))
