@@ -113,7 +113,9 @@ class Trainer:
         sums: dict[str, float] = {}
         counted = 0
         first = state.step
-        batches = self.sampler.batches(first, self.total)
+        # On a CPU threads would only take the cores from the network.
+        ahead = settings.loader_threads if self.device.type == "cuda" else 0
+        batches = self.sampler.batches(first, self.total, ahead)
         steps = zip(range(first, self.total), batches, strict=True)
         for step, batch in progress(steps, what="training", unit="steps", total=self.total - first):
             for name, value in self._step(step, batch).items():

@@ -103,9 +103,8 @@ class ChipSampler:
         images = torch.from_numpy(rgb).permute(0, 3, 1, 2)
         return Batch(images, labels, valid, tuple(chip[2] for chip in chips))
 
-    def batches(self, first: int, stop: int) -> Iterator[Batch]:
-        """The batches of steps first to stop - 1, prepared ahead by `loader_threads`."""
-        threads = self.settings.loader_threads
+    def batches(self, first: int, stop: int, threads: int = 0) -> Iterator[Batch]:
+        """The batches of steps first to stop - 1, prepared ahead by `threads` threads if any."""
         if threads == 0:
             yield from map(self.batch, range(first, stop))
             return

@@ -213,7 +213,7 @@ class SegmentationSettings(Section):
         None, ge=1, description="CPU threads; null takes those of the machine"
     )
     loader_threads: int = Field(
-        2, ge=0, le=64, description="threads that prepare chips ahead of the network; 0 for none"
+        4, ge=0, le=64, description="threads that prepare chips ahead of a GPU; 0 for none"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of weights, chips and augmentation")
 

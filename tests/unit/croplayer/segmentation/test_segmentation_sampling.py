@@ -65,7 +65,7 @@ def test_a_batch_is_a_function_of_seed_and_step(windows, micro):
 
 def test_threads_do_not_change_the_chips(windows, micro):
     plain = list(_sampler(windows, micro).batches(2, 7))
-    ahead = list(_sampler(windows, micro, loader_threads=2).batches(2, 7))
+    ahead = list(_sampler(windows, micro).batches(2, 7, threads=2))
     assert [b.names for b in plain] == [b.names for b in ahead]
     assert all(torch.equal(a.images, b.images) for a, b in zip(plain, ahead, strict=True))
 
