@@ -23,7 +23,7 @@ rule train_coverage:
         "results/{province}/benchmarks/train_coverage.tsv"
     conda:
         "../../envs/croplayer.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=6000,
         gpu=1,

@@ -1,7 +1,12 @@
 # Segmentation: Mask2Former trained on the labelled extents, then cropland probability and mask.
 
 # What only inference reads: changing it trains nothing again, and the other way round.
-INFERENCE_ONLY = ["overlap_pixels", "threshold", "inference_batch_size"]
+INFERENCE_ONLY = [
+    "overlap_pixels",
+    "threshold",
+    "inference_batch_size",
+    "inference_chip_pixels",
+]
 INFERENCE_KEYS = [*INFERENCE_ONLY, "chip_pixels", "precision", "device"]
 
 
