@@ -15,50 +15,13 @@ import torch
 
 from croplayer.grid import PixelWindow
 from croplayer.segmentation.architectures import SegmentationModel
+from croplayer.segmentation.device import choose_device, memory_format, spread, use_bf16
 from croplayer.settings.segmentation import SegmentationSettings
 
 log = logging.getLogger(__name__)
 
 Reader = Callable[[PixelWindow], tuple[np.ndarray, np.ndarray]]
 """Window -> uint8 (rows, columns, 3) and bool validity (rows, columns)."""
-
-
-def choose_device(settings: SegmentationSettings) -> torch.device:
-    """The device that the settings ask for; auto takes a GPU where there is one."""
-    if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        from cropbase.errors import DependencyError
-
-        raise DependencyError(
-            "segmentation.device is cuda, but torch finds no CUDA device here",
-            remedy="set segmentation.device: auto, or install a torch build for your GPU",
-        )
-    return torch.device(settings.device)
-
-
-def computes_bf16(device: torch.device) -> bool:
-    """True if the hardware multiplies in bfloat16 itself (emulated, it is slower than fp32)."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
-
-
-def memory_format(device: torch.device) -> torch.memory_format:
-    """Order of the axes of image tensors: channels last on a GPU, whose tensor cores want it.
-
-    On a CPU the convolutions gain nothing from it, and the backward pass of group normalisation
-    takes several times as long.
-    """
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
-
-
-def use_bf16(settings: SegmentationSettings, device: torch.device) -> bool:
-    """Whether the network runs in bf16 under these settings."""
-    if settings.precision == "auto":
-        return computes_bf16(device)
-    return settings.precision == "bf16"
 
 
 def chip_origins(start: int, stop: int, chip: int, stride: int) -> list[int]:
@@ -146,72 +109,82 @@ class Predictor:
         the window, not with its height.
         """
         chip, stride = self.settings.inference_chip, self.settings.stride_pixels
-        weights = blend_weights(chip, self.settings.overlap)
         cols = chip_origins(window.col, window.col + window.width, chip, stride)
         rows = chip_origins(window.row, window.row + window.height, chip, stride)
-        left, width = cols[0], cols[-1] + chip - cols[0]
-        total = np.zeros((chip, width), dtype=np.float32)
-        weight = np.zeros((chip, width), dtype=np.float32)
-        inner = slice(window.col - left, window.col - left + window.width)
         bottom = window.row + window.height
-        for position, row in enumerate(rows):
-            self._add_row(
-                PixelWindow(row, left, chip, width), cols, read, wanted, weights, total, weight
-            )
-            # Rows above the next chip's origin are final.
-            final = rows[position + 1] if position + 1 < len(rows) else bottom
-            first = max(row, window.row)
-            stop = min(final, bottom)
-            if stop > first:
-                part = slice(first - row, stop - row), inner
-                with np.errstate(invalid="ignore"):
-                    probability = np.where(
-                        weight[part] > 0, total[part] / weight[part], np.float32("nan")
-                    )
-                yield (
-                    PixelWindow(first, window.col, stop - first, window.width),
-                    probability.astype(np.float32, copy=False),
-                )
-            for store in (total, weight):
-                store[: chip - stride] = store[stride:].copy()
-                store[chip - stride :] = 0
+        blend = _Blend(chip, self.settings.overlap, cols[0], cols[-1] + chip - cols[0])
+        with spread(self.device) as run:
+            for position, row in enumerate(rows):
+                needed = [
+                    col
+                    for col in cols
+                    if wanted is None or wanted(PixelWindow(row, col, chip, chip))
+                ]
+                if needed:
+                    for col, probability, imagery in self._row(row, needed, read, run):
+                        blend.add(col, probability, imagery)
+                # Rows above the next chip's origin are final.
+                final = rows[position + 1] if position + 1 < len(rows) else bottom
+                first, stop = max(row, window.row), min(final, bottom)
+                if stop > first:
+                    strip = PixelWindow(first, window.col, stop - first, window.width)
+                    yield strip, blend.take(first - row, stop - row, window.col, window.width)
+                blend.shift(stride)
 
-    def _add_row(
-        self,
-        strip: PixelWindow,
-        cols: list[int],
-        read: Reader,
-        wanted: Callable[[PixelWindow], bool] | None,
-        weights: np.ndarray,
-        total: np.ndarray,
-        weight: np.ndarray,
-    ) -> None:
-        """Add the chips of one row to the sums of a strip (chip rows, width)."""
-        chip = self.settings.inference_chip
-        needed = [
-            col for col in cols if wanted is None or wanted(PixelWindow(strip.row, col, chip, chip))
-        ]
-        if not needed:
-            return
+    def _row(
+        self, row: int, cols: list[int], read: Reader, run: Callable
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Column, probability and validity of the chips of one row that hold imagery."""
+        chip, size = self.settings.inference_chip, self.settings.inference_batch_size
         # Only the stretch between the first and the last chip needed is read.
-        reach = PixelWindow(strip.row, needed[0], chip, needed[-1] + chip - needed[0])
-        rgb, valid = read(reach)
-        places = [slice(col - reach.col, col - reach.col + chip) for col in needed]
+        rgb, valid = read(PixelWindow(row, cols[0], chip, cols[-1] + chip - cols[0]))
+        places = [slice(col - cols[0], col - cols[0] + chip) for col in cols]
         kept = [
-            (col, place) for col, place in zip(needed, places, strict=True) if valid[:, place].any()
+            (col, rgb[:, place], valid[:, place])
+            for col, place in zip(cols, places, strict=True)
+            if valid[:, place].any()
         ]
-        size = self.settings.inference_batch_size
-        for first in range(0, len(kept), size):
-            group = kept[first : first + size]
-            images = np.stack([rgb[:, place] for _, place in group])
-            there = np.stack([valid[:, place] for _, place in group])
-            for (col, _), probability, imagery in zip(
-                group, self.chips(images, there), there, strict=True
-            ):
-                place = slice(col - strip.col, col - strip.col + chip)
-                share = weights * imagery
-                total[:, place] += probability * share
-                weight[:, place] += share
+        groups = [kept[first : first + size] for first in range(0, len(kept), size)]
+
+        def compute(group: list[tuple[int, np.ndarray, np.ndarray]]) -> np.ndarray:
+            return self.chips(
+                np.stack([image for _, image, _ in group]), np.stack([there for *_, there in group])
+            )
+
+        for group, probabilities in zip(groups, run(compute, groups), strict=True):
+            for (col, _, there), probability in zip(group, probabilities, strict=True):
+                yield col, probability, there
+
+
+class _Blend:
+    """Weighted sums of the chips over a strip as high as a chip."""
+
+    def __init__(self, chip: int, overlap: int, left: int, width: int) -> None:
+        self.left = left
+        self.weights = blend_weights(chip, overlap)
+        self.total = np.zeros((chip, width), dtype=np.float32)
+        self.weight = np.zeros((chip, width), dtype=np.float32)
+
+    def add(self, col: int, probability: np.ndarray, imagery: np.ndarray) -> None:
+        """Add a chip (rows, columns) whose west edge is the global column `col`."""
+        place = slice(col - self.left, col - self.left + probability.shape[1])
+        share = self.weights * imagery
+        self.total[:, place] += probability * share
+        self.weight[:, place] += share
+
+    def take(self, first: int, stop: int, col: int, width: int) -> np.ndarray:
+        """Blended rows first to stop - 1 from column `col` on; NaN where no chip had imagery."""
+        part = slice(first, stop), slice(col - self.left, col - self.left + width)
+        result = np.full(self.total[part].shape, np.nan, dtype=np.float32)
+        np.divide(self.total[part], self.weight[part], out=result, where=self.weight[part] > 0)
+        return result
+
+    def shift(self, rows: int) -> None:
+        """Drop the first rows and make room for as many below."""
+        for store in (self.total, self.weight):
+            rest = len(store) - rows
+            store[:rest] = store[rows:].copy()
+            store[rest:] = 0
 
 
 def array_reader(rgb: np.ndarray, valid: np.ndarray, window: PixelWindow) -> Reader:

@@ -16,8 +16,8 @@ from cropbase.rasters import open_raster, write_cog
 from croplayer.grid import Block, BlockGrid, PixelWindow
 from croplayer.grid.rasters import raster_window, read_window
 from croplayer.segmentation import storage
+from croplayer.segmentation.device import set_threads
 from croplayer.segmentation.engine import Predictor, chip_origins
-from croplayer.segmentation.training import set_threads
 from croplayer.settings.segmentation import SegmentationSettings
 
 log = logging.getLogger(__name__)

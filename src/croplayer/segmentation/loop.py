@@ -18,7 +18,7 @@ from cropbase.atomic import atomic_path
 from cropbase.errors import CropError
 from cropbase.jobs import progress
 from croplayer.segmentation.architectures import SegmentationModel
-from croplayer.segmentation.engine import memory_format, use_bf16
+from croplayer.segmentation.device import memory_format, use_bf16
 from croplayer.segmentation.sampling import Batch, ChipSampler
 from croplayer.settings.segmentation import SegmentationSettings
 

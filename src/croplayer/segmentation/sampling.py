@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from croplayer.active.rasterise import CROPLAND, IGNORED
 from croplayer.segmentation.augmentation import draw_scale, recolour, turn
-from croplayer.segmentation.engine import memory_format
+from croplayer.segmentation.device import memory_format
 from croplayer.segmentation.windows import LabelledWindow
 from croplayer.settings.segmentation import SegmentationSettings
 

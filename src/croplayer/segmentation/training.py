@@ -16,10 +16,11 @@ import torch
 
 from cropbase.atomic import atomic_path, write_json
 from croplayer.active.rasterise import CROPLAND, IGNORED
-from croplayer.grid import BlockGrid
+from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.segmentation import storage
 from croplayer.segmentation.architectures import SegmentationModel, build_model
-from croplayer.segmentation.engine import Predictor, choose_device, use_bf16
+from croplayer.segmentation.device import choose_device, set_threads, use_bf16
+from croplayer.segmentation.engine import Predictor, array_reader
 from croplayer.segmentation.loop import Trainer, TrainingState, training_fingerprint
 from croplayer.segmentation.sampling import ChipSampler
 from croplayer.segmentation.windows import LabelledWindow, data_hash, load_windows
@@ -171,9 +172,6 @@ def _inner_prediction(
     inner: tuple[slice, slice],
 ) -> np.ndarray:
     """Probability of the labelled part of a window; the margin serves as surroundings."""
-    from croplayer.grid import PixelWindow
-    from croplayer.segmentation.engine import array_reader
-
     rows, cols = inner
     part = PixelWindow(
         origin[0] + rows.start,
@@ -192,12 +190,6 @@ def _starting_model(settings: SegmentationSettings) -> tuple[SegmentationModel, 
         return build_model(settings), None
     model, _ = storage.load_model(settings.pretrained_model)
     return model, storage.model_hash(settings.pretrained_model)
-
-
-def set_threads(settings: SegmentationSettings) -> None:
-    """Let torch use as many threads as the settings say."""
-    if settings.threads is not None and torch.get_num_threads() != settings.threads:
-        torch.set_num_threads(settings.threads)
 
 
 def _describe_data(windows: list[LabelledWindow], unused: list[str]) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from hypothesis import strategies as st
 
 from cropbase.errors import DependencyError
 from croplayer.grid import PixelWindow
+from croplayer.segmentation.device import choose_device, spread, use_bf16
 from croplayer.segmentation.engine import (
     Predictor,
     array_reader,
     blend_weights,
     chip_origins,
-    choose_device,
     predict_array,
-    use_bf16,
 )
 
 
@@ -159,3 +158,18 @@ def test_precision_follows_the_settings(micro):
     cpu = torch.device("cpu")
     assert not use_bf16(micro, cpu)
     assert use_bf16(micro.model_copy(update={"precision": "bf16"}), cpu)
+
+
+def test_threads_share_the_chips_and_change_nothing(local_mean, micro):
+    rgb, valid = _image(260, 300)
+    settings = micro.model_copy(update={"inference_batch_size": 2})
+    plain = predict_array(local_mean, rgb, valid, settings)
+    torch.set_num_threads(2)
+    try:
+        with spread(torch.device("cpu")) as run:
+            assert torch.get_num_threads() == 1
+            assert list(run(abs, [-3, 2, -1])) == [3, 2, 1]
+        assert torch.get_num_threads() == 2
+        np.testing.assert_array_equal(predict_array(local_mean, rgb, valid, settings), plain)
+    finally:
+        torch.set_num_threads(1)
