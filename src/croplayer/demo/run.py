@@ -159,7 +159,7 @@ def summary(seconds: float) -> str:
         f"Done in {seconds:.0f} s. Everything below is of a GENERATED province.",
         f"  pixel IoU on held-out extents        {value('pixel_iou', '.3f')}",
         f"  pixel IoU against the truth, unseen  {value('truth_iou_unseen_blocks', '.3f')}",
-        f"  semantic correctness of blocks       {value('semantic_correctness', '.3f')}",
+        f"  semantic correctness of blocks       {value('block_semantic_correctness', '.3f')}",
         f"  area / official area                 {value('province_area_ratio', '.3f')}",
         "",
         f"  county files     {RESULTS}/export/demo.tar.gz, counties.parquet, areas.csv",
