@@ -1,8 +1,7 @@
-"""Cropland segmentation: training, inference over shards, pixel accuracy.
+"""Cropland segmentation: training, and inference over shards.
 
-Entry functions: `training.train_segmentation`, `inference.segment_shard`,
-`evaluate.evaluate_pixels`. Nothing is imported here: the settings and the evaluation do without
-torch.
+Entry functions: `training.train_segmentation`, `inference.segment_shard`. Nothing is imported here:
+the settings do without torch.
 """
 
 import os
