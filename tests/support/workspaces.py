@@ -26,6 +26,13 @@ class Workspace:
                 REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
             )
 
+    @classmethod
+    def at(cls, folder: Path) -> Workspace:
+        """The workspace that `folder` already is."""
+        workspace = cls.__new__(cls)
+        workspace.folder = folder
+        return workspace
+
     def configure(self, name: str, changes: dict[str, Any]) -> None:
         """Merge `changes` into config/<name>.yaml (null removes a key of a mapping)."""
         path = self.folder / "config" / f"{name}.yaml"

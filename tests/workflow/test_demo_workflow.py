@@ -15,6 +15,7 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 import rasterio
+from filelock import FileLock
 from workspaces import Workspace
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(900)]
@@ -40,12 +41,19 @@ RASTERS_AND_TABLES = ("mosaic", "probability", "mask", "map", "quality", "terrai
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory) -> Workspace:
-    """A workspace in which the small demo has run once."""
-    workspace = Workspace(tmp_path_factory.mktemp("demo"))
-    workspace.configure("demo", SMALL)
-    result = workspace.run(["-m", "croplayer.demo", "--cores", "2"])
-    assert result.returncode == 0, result.stdout[-6000:]
+def demo(tmp_path_factory, request) -> Workspace:
+    """A workspace in which the small demo has run, once for all workers of the test run."""
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent
+    folder = root / "small_demo"
+    with FileLock(f"{folder}.lock"):
+        if folder.exists():
+            return Workspace.at(folder)
+        workspace = Workspace(folder)
+        workspace.configure("demo", SMALL)
+        result = workspace.run(["-m", "croplayer.demo", "--cores", "2"])
+        assert result.returncode == 0, result.stdout[-6000:]
     return workspace
 
 
@@ -53,9 +61,7 @@ def demo(tmp_path_factory) -> Workspace:
 def copy(demo, tmp_path) -> Workspace:
     """A copy of the finished demo that a test may change."""
     shutil.copytree(demo.folder, tmp_path / "w", copy_function=shutil.copy2)
-    workspace = Workspace.__new__(Workspace)
-    workspace.folder = tmp_path / "w"
-    return workspace
+    return Workspace.at(tmp_path / "w")
 
 
 def results(workspace: Workspace) -> Path:
