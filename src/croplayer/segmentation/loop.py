@@ -18,7 +18,8 @@ from cropbase.atomic import atomic_path
 from cropbase.errors import CropError
 from cropbase.jobs import progress
 from croplayer.segmentation.architectures import SegmentationModel
-from croplayer.segmentation.device import memory_format, use_bf16
+from croplayer.segmentation.device import memory_format
+from croplayer.segmentation.passes import Passes
 from croplayer.segmentation.sampling import Batch, ChipSampler
 from croplayer.settings.segmentation import SegmentationSettings
 
@@ -85,8 +86,8 @@ class Trainer:
         self.settings, self.sampler, self.validate = settings, sampler, validate
         self.device, self.total = device, total_steps
         self.checkpoint, self.fingerprint = checkpoint, fingerprint
-        self.bf16 = use_bf16(settings, device)
         self.model = model.to(device, memory_format=memory_format(device))
+        self.passes = Passes(self.model, settings, device)
         groups = self.model.parameter_groups(
             settings.learning_rate, settings.weight_decay, settings.encoder_learning_rate_factor
         )
@@ -135,6 +136,7 @@ class Trainer:
                     )
                     break
         batches.close()
+        self.passes.close()
         return state
 
     def _step(self, step: int, batch: Batch) -> dict[str, float]:
@@ -142,27 +144,17 @@ class Trainer:
         factor = learning_rate_factor(step, self.total, settings)
         for group, peak in zip(self.optimiser.param_groups, self.peaks, strict=True):
             group["lr"] = peak * factor
-        # Drop path and drop-out draw from torch's own stream.
-        torch.manual_seed(settings.seed * 1_000_003 + step)
-        generator = torch.Generator(self.device).manual_seed(settings.seed * 1_000_003 + step)
-        batch = batch.to(self.device)
-        self.model.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            outputs = self.model(batch.images)
-        parts = self.model.chip_losses(outputs, batch.labels, batch.valid, generator)
+        parts = self.passes.run(batch, step)
         chips = torch.stack(list(parts.values())).sum(0)
         self._check_finite(step, chips, batch)
-        loss = chips.mean()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip_norm)
         if not torch.isfinite(norm):
             self._refuse(step, "gradient", batch.names)
         self.optimiser.step()
         self._update_average(step)
         return {
-            "loss": float(loss.detach()),
-            **{name: float(value.detach().mean()) for name, value in parts.items()},
+            "loss": float(chips.mean()),
+            **{name: float(value.mean()) for name, value in parts.items()},
         }
 
     def _check_finite(self, step: int, chips: torch.Tensor, batch: Batch) -> None:

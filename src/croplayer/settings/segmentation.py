@@ -149,6 +149,13 @@ class SegmentationSettings(Section):
     )
 
     batch_size: int = Field(8, ge=1, description="chips a training step")
+    pass_chips: int | None = Field(
+        None,
+        ge=1,
+        description="chips of a training step that pass the network together; the gradients of a "
+        "step's passes add up; null takes all of them on a GPU, and 4 on a CPU, where the passes "
+        "run side by side on the threads",
+    )
     inference_batch_size: int = Field(16, ge=1, description="chips a forward pass in inference")
     max_steps: int = Field(20000, ge=1, description="training steps at most")
     epochs: float | None = Field(

@@ -49,9 +49,9 @@ def test_every_preset_has_a_shape():
     assert set(allowed) == set(PRESETS)
 
 
-def test_settings_and_evaluation_do_without_torch():
+def test_settings_and_labels_do_without_torch():
     code = (
-        "import sys; import croplayer.settings.segmentation, croplayer.segmentation.evaluate; "
+        "import sys; import croplayer.settings.segmentation, croplayer.segmentation.windows; "
         "sys.exit(int('torch' in sys.modules or 'transformers' in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
