@@ -191,7 +191,7 @@ def test_a_killed_run_completes_with_the_same_bytes(copy, stage):
     root = results(copy)
     for folder in ("tiles", "mosaic") if stage == "tiles" else ("probability", "mask"):
         shutil.rmtree(root / folder)
-    process = copy.start(["-m", "croplayer.demo", "--cores", "1"])
+    process = copy.start(["-m", "croplayer.demo", "--cores", "2"])
     deadline = time.monotonic() + 240
     # Something is being written: a partial MBTiles file, or a raster's draft.
     while not any(root.joinpath(stage).rglob("*.part*")) and time.monotonic() < deadline:
