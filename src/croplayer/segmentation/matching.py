@@ -177,18 +177,3 @@ def layer_losses(
         "mask": MASK_WEIGHT * share * zero.index_add(0, chip, cross),
         "dice": DICE_WEIGHT * share * zero.index_add(0, chip, dice),
     }
-
-
-def pixel_losses(pixel_logits: Tensor, points: LabelledPoints) -> Tensor:
-    """Cross-entropy plus Dice of a per-pixel cropland map, float32 (batch,).
-
-    Parameters
-    ----------
-    pixel_logits : (batch, 1, rows, columns) in any resolution.
-    """
-    logits = sample(pixel_logits, points).squeeze(1)
-    truth = (points.labels == 1).float()
-    cross = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(1)
-    probability = logits.sigmoid()
-    dice = 1 - (2 * (probability * truth).sum(1) + 1) / (probability.sum(1) + truth.sum(1) + 1)
-    return (cross + dice) * points.known

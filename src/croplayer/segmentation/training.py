@@ -78,26 +78,22 @@ def train_segmentation(
         "starts_from": start,
         "data": _describe_data(windows, unused),
     }
-    if settings.pretrained_use == "as_is" and settings.pretrained_model:
-        measures = measure(model, validation, settings, device)
-        state = TrainingState(best_iou=measures["iou"], history=[{"step": 0, **measures}])
-    else:
-        training = [window for window in windows if window.split == "train"]
-        sampler = ChipSampler(training, settings, tuple(model.mean.tolist()))
-        trainer = Trainer(
-            model,
-            sampler,
-            lambda candidate: measure(candidate, validation, settings, device),
-            settings,
-            device=device,
-            total_steps=training_steps(settings, sampler.labelled_pixels),
-            checkpoint=Path(checkpoint),
-            fingerprint=training_fingerprint(
-                settings, data_hash(windows), start or "", use_bf16(settings, device)
-            ),
-        )
-        state = trainer.run()
-        model.load_state_dict(state.best_weights)
+    training = [window for window in windows if window.split == "train"]
+    sampler = ChipSampler(training, settings, tuple(model.mean.tolist()))
+    trainer = Trainer(
+        model,
+        sampler,
+        lambda candidate: measure(candidate, validation, settings, device),
+        settings,
+        device=device,
+        total_steps=training_steps(settings, sampler.labelled_pixels),
+        checkpoint=Path(checkpoint),
+        fingerprint=training_fingerprint(
+            settings, data_hash(windows), start or "", use_bf16(settings, device)
+        ),
+    )
+    state = trainer.run()
+    model.load_state_dict(state.best_weights)
     card = {
         **description,
         "result": {

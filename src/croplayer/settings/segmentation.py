@@ -121,10 +121,8 @@ class SegmentationSettings(Section):
     )
     pretrained_model: Path | None = Field(
         None,
-        description="folder of a model trained for another province, to start from",
-    )
-    pretrained_use: Literal["fine_tune", "as_is"] = Field(
-        "fine_tune", description="train pretrained_model on, or take it unchanged (no training)"
+        description="folder of a model trained for another province, to train on from; to take it "
+        "unchanged name the province in `models.segmentation`",
     )
 
     chip_pixels: int = Field(
@@ -188,12 +186,6 @@ class SegmentationSettings(Section):
     loss_points: int = Field(
         12544, ge=64, description="valid pixels of a chip in which the mask loss is taken"
     )
-    pixel_loss_weight: float = Field(
-        0.0,
-        ge=0,
-        description="weight of deep supervision: a per-pixel loss straight on the mask features, "
-        "which makes a model without pretrained weights learn much faster; 0 switches it off",
-    )
     ema_decay: float | None = Field(
         0.999, gt=0, lt=1, description="exponential moving average of the weights; null for none"
     )
@@ -233,8 +225,6 @@ class SegmentationSettings(Section):
             )
         if self.weights and self.pretrained_model:
             raise ValueError("give weights or pretrained_model, not both")
-        if self.pretrained_use == "as_is" and not self.pretrained_model:
-            raise ValueError("pretrained_use as_is needs pretrained_model")
         return self
 
     @property

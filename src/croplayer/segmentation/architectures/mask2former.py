@@ -41,16 +41,14 @@ class Mask2FormerOutputs:
 
     class_logits : (batch, queries, 3): other, cropland, no object.
     mask_logits : (batch, queries, rows, columns) in the resolution of the mask features.
-    pixel_logits : (batch, 1, rows, columns) of the deep supervision, None where it is off.
     """
 
     class_logits: list[Tensor]
     mask_logits: list[Tensor]
-    pixel_logits: Tensor | None
 
 
 class Mask2Former(SegmentationModel):
-    """Mask2Former with two classes and, in training, deep supervision of its mask features."""
+    """Mask2Former with two classes: cropland and everything else."""
 
     def __init__(
         self,
@@ -59,7 +57,6 @@ class Mask2Former(SegmentationModel):
         finest_stride: int = 4,
         pixel_decoder_norm: str = "group",
         loss_points: int = 12544,
-        pixel_loss_weight: float = 0.0,
         network: nn.Module | None = None,
     ) -> None:
         super().__init__(IMAGENET_MEAN, IMAGENET_STD)
@@ -68,7 +65,6 @@ class Mask2Former(SegmentationModel):
         self.finest_stride = finest_stride
         self.pixel_decoder_norm = pixel_decoder_norm
         self.loss_points = loss_points
-        self.pixel_loss_weight = pixel_loss_weight
         self.pretrained = network is not None
         with _quiet():
             self.network = network or Mask2FormerForUniversalSegmentation(network_config)
@@ -78,11 +74,6 @@ class Mask2Former(SegmentationModel):
             self.encoder.embedder.pooler = nn.Identity()
         if pixel_decoder_norm == "batch":
             _normalise_by_batch(self.network.model.pixel_level_module.decoder)
-        self.pixel_head = (
-            nn.Conv2d(network_config.mask_feature_size, 1, kernel_size=1)
-            if pixel_loss_weight
-            else None
-        )
 
     @property
     def encoder(self) -> nn.Module:
@@ -92,19 +83,15 @@ class Mask2Former(SegmentationModel):
     @classmethod
     def from_settings(cls, settings: SegmentationSettings) -> Mask2Former:
         """See `SegmentationModel.from_settings`; DependencyError for weights not to be had."""
-        options = {
-            "loss_points": settings.loss_points,
-            "pixel_loss_weight": settings.pixel_loss_weight,
-        }
         if settings.weights:
             network = _published(settings.weights)
-            return cls(network.config, network=network, **options)
+            return cls(network.config, network=network, loss_points=settings.loss_points)
         shape = settings.shape or PRESETS[settings.preset]
         return cls(
             network_config(shape),
             finest_stride=shape.finest_stride,
             pixel_decoder_norm=shape.pixel_decoder_norm,
-            **options,
+            loss_points=settings.loss_points,
         )
 
     @classmethod
@@ -119,7 +106,6 @@ class Mask2Former(SegmentationModel):
             finest_stride=config["finest_stride"],
             pixel_decoder_norm=config["pixel_decoder_norm"],
             loss_points=config["loss_points"],
-            pixel_loss_weight=config["pixel_loss_weight"],
         )
 
     def config(self) -> dict[str, Any]:
@@ -133,7 +119,6 @@ class Mask2Former(SegmentationModel):
             "finest_stride": self.finest_stride,
             "pixel_decoder_norm": self.pixel_decoder_norm,
             "loss_points": self.loss_points,
-            "pixel_loss_weight": self.pixel_loss_weight,
         }
 
     def encoder_parameters(self) -> list[nn.Parameter]:
@@ -154,13 +139,10 @@ class Mask2Former(SegmentationModel):
         if not training:
             norm = self.network.model.transformer_module.decoder.layernorm
             last = norm(result.transformer_decoder_last_hidden_state)
-            return Mask2FormerOutputs([predict(last)], [masks[-1]], None)
+            return Mask2FormerOutputs([predict(last)], [masks[-1]])
         states = result.transformer_decoder_intermediate_states
-        pixel = None
-        if self.pixel_head is not None:
-            pixel = self.pixel_head(result.pixel_decoder_last_hidden_state)
         classes = [predict(state.transpose(0, 1)) for state in states]
-        return Mask2FormerOutputs(classes, list(masks), pixel)
+        return Mask2FormerOutputs(classes, list(masks))
 
     def cropland_logits(self, outputs: Mask2FormerOutputs, size: tuple[int, int]) -> Tensor:
         """See `SegmentationModel.cropland_logits`.
@@ -196,10 +178,6 @@ class Mask2Former(SegmentationModel):
             )
             for name, value in parts.items():
                 losses[name] = losses[name] + value if name in losses else value
-        if outputs.pixel_logits is not None:
-            losses["pixel"] = self.pixel_loss_weight * matching.pixel_losses(
-                outputs.pixel_logits, points
-            )
         return losses
 
     def embedding(self, images: Tensor) -> Tensor:

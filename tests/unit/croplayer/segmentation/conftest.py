@@ -59,7 +59,6 @@ def micro() -> SegmentationSettings:
         learning_rate=3e-3,
         warmup_steps=2,
         loss_points=128,
-        pixel_loss_weight=1.0,
         ema_decay=0.9,
         validate_every_steps=3,
         early_stopping_patience=None,

@@ -54,7 +54,7 @@ def test_the_sign_of_the_odds_is_the_semantic_post_processing_of_the_library(mod
             class_queries_logits=classes, masks_queries_logits=masks
         )
     )
-    odds = model.cropland_logits(Mask2FormerOutputs([classes], [masks], None), (384, 384))
+    odds = model.cropland_logits(Mask2FormerOutputs([classes], [masks]), (384, 384))
     assert torch.equal((odds > 0).long(), torch.stack(expected))
     assert 0.05 < (odds > 0).float().mean() < 0.95
 
@@ -80,7 +80,7 @@ def test_every_parameter_learns(micro, images):
     parts = model.chip_losses(
         model(images), labels, torch.ones_like(labels, dtype=torch.bool), torch.Generator()
     )
-    assert set(parts) == {"class", "mask", "dice", "pixel"}
+    assert set(parts) == {"class", "mask", "dice"}
     torch.stack(list(parts.values())).sum().backward()
     without = [name for name, p in model.named_parameters() if p.grad is None]
     assert without == []

@@ -20,7 +20,6 @@ def test_defaults_are_valid():
     [
         ({"chip_pixels": 128, "overlap_pixels": 65}, "more than half of a chip of 128 pixels"),
         ({"weights": "a", "pretrained_model": "b"}, "weights or pretrained_model, not both"),
-        ({"pretrained_use": "as_is"}, "needs pretrained_model"),
         ({"chip_pixels": 100}, "multiple of 32"),
         ({"threshold": 1.0}, "less than 1"),
         ({"augmentation": {"d5": True}}, "Extra inputs"),

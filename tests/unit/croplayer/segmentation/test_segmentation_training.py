@@ -168,17 +168,6 @@ def test_fine_tuning_starts_from_the_other_model(trained, province, grid, micro,
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
 
 
-def test_a_model_taken_as_it_is_is_only_measured(trained, province, grid, micro, tmp_path):
-    first = trained[0] / "model"
-    settings = micro.model_copy(update={"pretrained_model": first, "pretrained_use": "as_is"})
-    card = _train(province, grid, settings, tmp_path, curve=tmp_path / "curve.png")
-    assert (tmp_path / "model/model.safetensors").read_bytes() == (
-        first / "model.safetensors"
-    ).read_bytes()
-    assert card["result"]["steps"] == 0
-    assert card["result"]["validation"]["iou"] == trained[1]["result"]["validation"]["iou"]
-
-
 # ---------------------------------------------------------------------- measures
 def test_measures_count_labelled_pixels_alone(province, grid, micro, local_mean):
     windows, _ = load_windows(
