@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -17,20 +18,51 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `target`; rename it on success, delete it on failure.
 
     The temporary file lies in the same folder (a rename across file systems is not atomic) and
-    keeps the suffix, because GDAL and GeoPandas choose their driver by it.
+    keeps the suffix, because GDAL and GeoPandas choose their driver by it. What a killed job left
+    of an earlier try is removed first.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(target)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     temporary = folder / target.name
+    with _locked(folder):
+        try:
+            yield temporary
+            if temporary.exists():
+                with open(temporary, "rb") as handle:
+                    os.fsync(handle.fileno())
+                os.replace(temporary, target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the folder's lock, which the system releases when the process dies, however it dies.
+
+    Raises BlockingIOError if another process holds it and `wait` is false.
+    """
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        yield temporary
-        if temporary.exists():
-            with open(temporary, "rb") as handle:
-                os.fsync(handle.fileno())
-            os.replace(temporary, target)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the temporary folders of `target` whose writers are dead."""
+    # Names are taken literally: a target may hold the signs of a glob pattern.
+    start, end = f".{target.name}.", ".part"
+    for entry in list(target.parent.iterdir()):
+        if not (entry.name.startswith(start) and entry.name.endswith(end)):
+            continue
+        try:
+            with _locked(entry, wait=False):
+                shutil.rmtree(entry, ignore_errors=True)
+        except OSError:
+            continue  # its writer is alive, or it ended just now
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:

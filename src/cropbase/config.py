@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cropbase.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+DATA_ROOT_VARIABLE = "CROPLAYER_DATA_ROOT"
+"""Environment variable that wins over the key `data_root`."""
 
 _MAY_HOLD_SECRETS = {"api_key_env", "url"}
 """Keys into which an API key is easily pasted: what was given there is not repeated in messages."""
@@ -73,6 +77,31 @@ def overlay(base: dict[str, Any], *uppers: dict[str, Any]) -> dict[str, Any]:
             else:
                 merged[key] = copy.deepcopy(value)
     return merged
+
+
+def fill_placeholders(values: dict[str, Any], *, results: str) -> dict[str, Any]:
+    """Replace {data_root} and {results} in every text of a configuration.
+
+    The data root is the environment variable `DATA_ROOT_VARIABLE`, else the key `data_root`, else
+    `data`; the key is set to it. Other braces (those of tile addresses) stay as they are.
+    """
+    root = os.environ.get(DATA_ROOT_VARIABLE) or values.get("data_root") or "data"
+    if not isinstance(root, str):
+        return values  # the check of the values says what is wrong with it
+    names = {"{data_root}": root, "{results}": results}
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, str):
+            for placeholder, text in names.items():
+                value = value.replace(placeholder, text)
+            return value
+        if isinstance(value, dict):
+            return {key: filled(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [filled(inner) for inner in value]
+        return value
+
+    return filled({**values, "data_root": root})
 
 
 def validate(model: type[Model], values: dict[str, Any], *, files: list[str | Path]) -> Model:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
-from cropbase.config import overlay, read_yaml, validate
+from cropbase.config import fill_placeholders, overlay, read_yaml, validate
 from cropbase.errors import ConfigError
 from croplayer.settings.root import Settings
-
-DATA_ROOT_VARIABLE = "CROPLAYER_DATA_ROOT"
 
 
 def province_file(name: str, folder: Path) -> Path:
@@ -40,20 +36,5 @@ def load_settings(name: str, folder: str | Path = "config", results: str = "resu
     folder = Path(folder)
     files = [folder / "default.yaml", province_file(name, folder)]
     values = overlay(*(read_yaml(path) for path in files))
-    data_root = os.environ.get(DATA_ROOT_VARIABLE) or values.get("data_root") or "data"
-    if isinstance(data_root, str):
-        values["data_root"] = data_root
-        values = _expand(values, {"{data_root}": data_root, "{results}": f"{results}/{name}"})
+    values = fill_placeholders(values, results=f"{results}/{name}")
     return validate(Settings, values, files=files)
-
-
-def _expand(value: Any, names: dict[str, str]) -> Any:
-    if isinstance(value, str):
-        for placeholder, text in names.items():
-            value = value.replace(placeholder, text)
-        return value
-    if isinstance(value, dict):
-        return {key: _expand(inner, names) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_expand(inner, names) for inner in value]
-    return value

@@ -1,0 +1,59 @@
+"""The demo, made small for tests, and what to compare of two runs of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from filelock import FileLock
+from workspaces import Workspace
+
+SMALL = {
+    "demo": {
+        "blocks_wide": 4,
+        "blocks_high": 3,
+        "cloudy_blocks": [1, 0],
+        "snow_blocks": 1,
+        "nodata_blocks": [0, 1],
+        "train_extents": 5,
+        "validation_extents": 2,
+        "extent_pixels": 192,
+    },
+    "grid": {"shard_degrees": 0.1},
+    "quality": {"epochs": 2},
+    "segmentation": {"max_steps": 20, "validate_every_steps": 10, "early_stopping_patience": None},
+}
+"""Small enough for a test; the model is hardly trained, so nothing is said of its accuracy here."""
+
+RASTERS_AND_TABLES = ("mosaic", "probability", "mask", "map", "quality", "terrain", "features")
+
+
+def small_demo(tmp_path_factory, request) -> Workspace:
+    """A workspace in which the small demo has run, once for all workers of the test run."""
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent
+    folder = root / "small_demo"
+    with FileLock(f"{folder}.lock"):
+        if folder.exists():
+            return Workspace.at(folder)
+        workspace = Workspace(folder)
+        workspace.configure("demo", SMALL)
+        result = workspace.run(["-m", "croplayer.demo", "--cores", "2"])
+        assert result.returncode == 0, result.stdout[-6000:]
+    return workspace
+
+
+def results(workspace: Workspace) -> Path:
+    """The folder of the demo's results."""
+    return workspace.folder / "results" / "demo"
+
+
+def digests(workspace: Workspace) -> dict[str, str]:
+    """sha256 of every raster and table of the shards."""
+    root = results(workspace)
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for stage in RASTERS_AND_TABLES
+        for path in sorted((root / stage).rglob("*.*"))
+    }

@@ -1,0 +1,117 @@
+"""The workflow killed in mid-download and in mid-inference ends with the bytes of a quiet run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from small_demo import SMALL, digests, small_demo
+from workspaces import Workspace
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("demo"), pytest.mark.timeout(900)]
+
+DEMO = ["-m", "croplayer.demo", "--cores", "2"]
+PATIENCE_SECONDS = 300
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory, request) -> Workspace:
+    """The same small demo, run without a disturbance."""
+    return small_demo(tmp_path_factory, request)
+
+
+def kill_when(workspace: Workspace, ready: Callable[[Path], bool]) -> None:
+    """Start the demo and kill it, with all its jobs, as soon as `ready` (of its results)."""
+    process = workspace.start(DEMO)
+    end = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while not ready(workspace.folder / "results" / "demo"):
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < end, "the moment to kill never came"
+            time.sleep(0.01)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    wait_for_the_jobs_to_be_gone(workspace)
+
+
+def wait_for_the_jobs_to_be_gone(workspace: Workspace) -> None:
+    """Until no process works in the folder: what the kill left must not write during the resume."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        listed = subprocess.run(
+            ["pgrep", "-f", str(workspace.folder)], stdout=subprocess.PIPE, check=False
+        )
+        if not listed.stdout.strip():
+            return
+        time.sleep(0.1)
+    raise AssertionError("jobs of the killed run are still at work")
+
+
+def stored(path: Path) -> int:
+    """Tiles in an MBTiles file, finished or not."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as database:
+            return database.execute("SELECT count(*) FROM tiles").fetchone()[0]
+    except sqlite3.OperationalError:  # the file is being made
+        return 0
+
+
+def tiles(workspace: Workspace) -> dict[str, str]:
+    """{file: sha256 of all its tiles in order}; the ledger's times differ from run to run."""
+    found = {}
+    root = workspace.folder / "results" / "demo" / "tiles"
+    for path in sorted(root.rglob("*.mbtiles")):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            rows = database.execute(
+                "SELECT zoom_level, tile_column, tile_row, tile_data FROM tiles ORDER BY 1, 2, 3"
+            )
+            content = hashlib.sha256()
+            for *place, data in rows:
+                content.update(repr(place).encode() + data)
+        found[str(path.relative_to(root))] = content.hexdigest()
+    return found
+
+
+def test_a_killed_run_ends_with_the_same_bytes(quiet, tmp_path):
+    workspace = Workspace(tmp_path / "killed")
+    workspace.configure("demo", SMALL)
+
+    def downloading(results: Path) -> bool:
+        return any(stored(path) > 5 for path in results.glob("tiles/*/*.partial"))
+
+    def segmenting(results: Path) -> bool:
+        return any(results.glob("probability/*/.*.part/*.tif"))
+
+    # A slow download, so that the kill comes in the middle of it; the rate reruns nothing.
+    workspace.configure("demo", {"sources": {"summer": {"requests_per_second": 3}}})
+    kill_when(workspace, downloading)
+    results = workspace.folder / "results" / "demo"
+    (interrupted, *_) = results.glob("tiles/summer/*.partial")
+    kept = stored(interrupted)
+    assert kept > 0
+    assert not interrupted.with_suffix("").exists()
+
+    workspace.configure("demo", {"sources": {"summer": {"requests_per_second": 400}}})
+    kill_when(workspace, segmenting)
+    whole = stored(interrupted.with_suffix(""))
+    assert whole > kept
+    assert (results / "segmentation" / "model" / "model.safetensors").exists()
+    assert len(list(results.glob("mask/*/*.tif"))) < len(list(results.glob("mosaic/*/*.tif")))
+    assert list(results.glob("probability/*/.*.part")), "killed before anything was written"
+    assert not list((results / "map").glob("*"))
+
+    finished = workspace.run(DEMO)
+    assert finished.returncode == 0, finished.stdout[-6000:]
+    assert not list(results.rglob(".*.part")), "what the kill left half-written is gone"
+    assert tiles(workspace) == tiles(quiet)
+    assert digests(workspace) == digests(quiet)
