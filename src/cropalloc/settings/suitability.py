@@ -10,7 +10,6 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 from cropbase.config import Section
 
 System = Literal["I", "H", "L"]
-CropKey = Literal["id", "spam", "gaez", "faostat"]
 _PLACES = {"crop", "spam", "gaez", "system", "year"}
 
 
@@ -54,7 +53,10 @@ class PriceSettings(Section):
     year_column: str | None = Field(
         None, description="column with the year; null: the prices hold for every year"
     )
-    crop_key: CropKey = Field("id", description="the crops' names in the table are those of ...")
+    vocabulary: str | None = Field(
+        None,
+        description="naming of the crops, a key of config/crops.yaml (spam, faostat); null: all",
+    )
     fallbacks: dict[str, str] = Field(
         default_factory=dict,
         description="crop without a price -> crop whose price it takes (ids of config/crops.yaml)",
@@ -74,6 +76,11 @@ class SuitabilitySettings(Section):
     )
     system_codes: dict[System, str] = Field(
         {"I": "I", "H": "H", "L": "L"}, description="what {system} stands for in the patterns"
+    )
+    gaez_names: dict[str, str] = Field(
+        default_factory=dict,
+        description="crop id -> what {gaez} stands for; without an entry it is the crop's first "
+        "GAEZ name in config/crops.yaml, or that of its proxy",
     )
     potential_yield_unit: Literal["t_per_ha", "kg_per_ha"] = Field(
         "t_per_ha", description="unit of the potential yield"
@@ -109,6 +116,9 @@ class SuitabilitySettings(Section):
         "zero",
         description="a target in whose cells its crop can never grow: allow it there with score 0, "
         "or leave it and only report; its area becomes slack then",
+    )
+    min_cover_share: float = Field(
+        1.0, ge=0, le=1, description="share of the cells with cropland that each raster must cover"
     )
     strip_rows: int = Field(1024, ge=1, description="rows of the grid in memory at a time")
 
