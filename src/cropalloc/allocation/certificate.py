@@ -1,0 +1,218 @@
+"""An independent proof that an allocation is feasible and optimal.
+
+Shares no code with the solvers: it knows the problem, the allocation and the prices, and recomputes
+everything else in plain numpy. Linear programming duality: any prices give an upper bound on the
+objective; an allocation that reaches the bound is optimal.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cropalloc.allocation.problem import AllocationProblem
+from cropalloc.allocation.solution import Rule, Solution
+from cropbase.atomic import write_json
+from cropbase.errors import CropError
+
+CHUNK = 50_000  # cells looked at together
+
+
+class NotOptimal(CropError):
+    """A solution fails its certificate."""
+
+
+def certify(problem: AllocationProblem, solution: Solution, rule: Rule) -> dict[str, Any]:
+    """Measure a solution against the problem.
+
+    Returns a dict: `objective`, `bound`, `relative_gap`; `cropland_excess`, `irrigated_excess`,
+    `statistic_residual` (worst, relative to their own right side, or to 1e-9 of the whole area of
+    the kind where that is larger), `forbidden_ha` (hectares where no score or statistic allows
+    them), `negative_ha`; `price_excess` (worst dual infeasibility, relative), `shortage_ha`,
+    `shortage_bound_ha`, `shortage_gap` (lexicographic rule: relative to all statistics);
+    `feasible_primal`, `feasible_dual`.
+    """
+    wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
+    n, m = problem.n_cells, len(problem.activities)
+    weight, covered = _weights_and_cover(problem, rule)
+
+    # Primal feasibility.
+    cell, kind, hectares = solution.cell, solution.activity, solution.hectares
+    allowed = covered[problem.leaf[cell], kind] & ~np.isnan(problem.scores[kind, cell])
+    forbidden = float(np.abs(hectares[~allowed]).sum())
+    negative = float(-np.minimum(hectares, 0).sum() - np.minimum(solution.shortage, 0).sum())
+    used = np.bincount(cell, hectares, minlength=n)
+    used_wet = np.bincount(cell, hectares * wet[kind], minlength=n)
+    excess = _relative(used - problem.cropland_ha - solution.over_cropland, problem.cropland_ha)
+    excess_wet = _relative(
+        used_wet - problem.irrigated_ha - solution.over_irrigated, problem.irrigated_ha
+    )
+    table = np.zeros((len(problem.leaf_ids), m))
+    np.add.at(table, (problem.leaf[cell], kind), hectares)
+    area = np.array([demand.area_ha for demand in problem.demands])
+    placed = np.array(
+        [
+            sum(c * table[demand.leaves, row].sum() for row, c in problem.activity_rows(demand))
+            for demand in problem.demands
+        ]
+    )
+    residual = _relative(np.abs(placed + solution.shortage - area), area)
+
+    # Dual feasibility and the bound.
+    if rule.lexicographic:
+        penalty = np.full(len(area), solution.multiplier)
+        land_penalty = math.inf
+    else:
+        penalty, land_penalty = rule.penalties(problem), rule.land_penalty_per_ha
+    floor_miss = np.maximum(-penalty - solution.prices, 0) / np.maximum(np.abs(penalty), 1.0)
+    price_excess = float(floor_miss[area > 0].max(initial=0.0))
+    prices = np.where(area > 0, solution.prices, 0.0)
+    bound, over = _dual_bound(problem, weight, covered, prices, land_penalty)
+    price_excess = max(price_excess, over)
+
+    score = math.fsum(
+        problem.scores[kind, cell].astype(np.float64) * weight[problem.leaf[cell], kind] * hectares
+    )
+    shortage = math.fsum(solution.shortage)
+    if rule.lexicographic:
+        objective = score
+        bound += solution.multiplier * shortage
+        first = np.where(area > 0, solution.shortage_prices, 0.0)
+        least = -_dual_bound(problem, np.zeros_like(weight), covered, first, math.inf)[0]
+        price_excess = max(price_excess, float(np.maximum(-1 - first, 0).max(initial=0.0)))
+        shortage_gap = max(0.0, shortage - least) / max(math.fsum(area), 1e-300)
+        scale = max(abs(objective), 1e-300)
+    else:
+        beyond = math.fsum(solution.over_cropland) + math.fsum(solution.over_irrigated)
+        lost = math.fsum(penalty * solution.shortage)
+        objective = score - lost - land_penalty * beyond
+        least, shortage_gap = 0.0, 0.0
+        scale = max(abs(objective), score, lost, 1e-300)
+    gap = abs(bound - objective) / scale if max(abs(bound), abs(objective)) > 0 else 0.0
+    return {
+        "objective": objective,
+        "bound": bound,
+        "relative_gap": gap,
+        "cropland_excess": float(excess.max(initial=0.0)),
+        "irrigated_excess": float(excess_wet.max(initial=0.0)),
+        "statistic_residual": float(residual.max(initial=0.0)),
+        "forbidden_ha": forbidden,
+        "negative_ha": negative,
+        "price_excess": price_excess,
+        "shortage_ha": shortage,
+        "shortage_bound_ha": least,
+        "shortage_gap": shortage_gap,
+        "multiplier": solution.multiplier,
+        "rule": "lexicographic" if rule.lexicographic else "weights",
+        "weighting": rule.weighting,
+        "method": solution.method,
+        "seconds": round(solution.seconds, 3),
+        "cells": n,
+        "activities": m,
+        "statistics": len(area),
+    }
+
+
+def is_proven(certificate: dict[str, Any], tolerance: float) -> bool:
+    """Whether every measure of a certificate is within `tolerance`."""
+    return all(
+        certificate[name] <= tolerance
+        for name in (
+            "relative_gap", "cropland_excess", "irrigated_excess", "statistic_residual",
+            "forbidden_ha", "negative_ha", "price_excess", "shortage_gap",
+        )
+    )  # fmt: skip
+
+
+def write_certificate(
+    path: str | Path, certificates: list[dict[str, Any]], *, tolerance: float
+) -> None:
+    """Write the certificates of a group's parts; raises NotOptimal if one proves nothing."""
+    for part in certificates:
+        if not is_proven(part, tolerance):
+            worst = {k: v for k, v in part.items() if isinstance(v, float) and v > tolerance}
+            raise NotOptimal(
+                f"the allocation written to {path} is not proven optimal",
+                given=worst,
+                allowed=f"gaps and residuals up to {tolerance}",
+                remedy="try allocation.solver: reference, and report this problem",
+            )
+    names = (
+        "relative_gap", "cropland_excess", "irrigated_excess", "statistic_residual",
+        "price_excess", "shortage_gap",
+    )  # fmt: skip
+    whole = {
+        "objective": math.fsum(part["objective"] for part in certificates),
+        "shortage_ha": math.fsum(part["shortage_ha"] for part in certificates),
+        **{name: max((part[name] for part in certificates), default=0.0) for name in names},
+        "tolerance": tolerance,
+        "seconds": round(sum(part["seconds"] for part in certificates), 3),
+        "method": ", ".join(sorted({part["method"] for part in certificates})),
+        "parts": certificates,
+    }
+    write_json(path, whole)
+
+
+def _relative(excess: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Excess over the right side; below a billionth of the whole, over that instead."""
+    floor = 1e-9 * float(right.sum()) if len(right) else 0.0
+    return np.maximum(excess, 0.0) / np.maximum(right, max(floor, 1e-300))
+
+
+def _weights_and_cover(problem: AllocationProblem, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
+    """(leaves, m): worth of a score point on a hectare; whether statistics above zero allow it."""
+    shape = (len(problem.leaf_ids), len(problem.activities))
+    weight, systems = np.ones(shape), np.full(shape, 99)
+    covered, barred = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for demand in problem.demands:
+        for row, coefficient in problem.activity_rows(demand):
+            covered[demand.leaves, row] = True
+            if demand.area_ha == 0:
+                barred[demand.leaves, row] = True
+            elif rule.weighting == "share":
+                # The statistic of the fewest systems tells the physical area; the last of equals.
+                closer = demand.leaves[len(demand.systems) <= systems[demand.leaves, row]]
+                weight[closer, row] = coefficient / demand.area_ha
+                systems[closer, row] = len(demand.systems)
+    return weight, covered & ~barred
+
+
+def _dual_bound(
+    problem: AllocationProblem,
+    weight: np.ndarray,
+    covered: np.ndarray,
+    prices: np.ndarray,
+    land_penalty: float,
+) -> tuple[float, float]:
+    """Dual objective at given prices, and the worst excess of a net over the land penalty.
+
+    The land of a cell is worth (cropland - irrigated) x c + irrigated x (c + d), where c is the
+    greatest net of rainfed activities (and of irrigated ones less what a hectare beyond irrigated
+    land costs) and c + d the greatest of all.
+    """
+    wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
+    per_leaf = np.zeros_like(weight)
+    for demand, price in zip(problem.demands, prices, strict=True):
+        for row, coefficient in problem.activity_rows(demand):
+            per_leaf[demand.leaves, row] += coefficient * price
+    parts: list[float] = []
+    excess = 0.0
+    for start in range(0, problem.n_cells, CHUNK):
+        cells = slice(start, start + CHUNK)
+        leaf = problem.leaf[cells]
+        net = problem.scores[:, cells].T.astype(np.float64) * weight[leaf] - per_leaf[leaf]
+        net = np.where(covered[leaf] & ~np.isnan(net), net, -np.inf)
+        rainfed = net[:, ~wet].max(axis=1, initial=0.0)
+        best_wet = net[:, wet].max(axis=1, initial=-np.inf)
+        dry = np.maximum(rainfed, best_wet - land_penalty)
+        either = np.maximum(dry, best_wet)
+        land, irrigated = problem.cropland_ha[cells], problem.irrigated_ha[cells]
+        parts += list((land - irrigated) * dry + irrigated * either)
+        if math.isfinite(land_penalty):
+            over = max(dry.max(initial=0.0) - land_penalty, either.max(initial=0.0) - 2 * land_penalty)
+            excess = max(excess, over / land_penalty)
+    parts += list(prices * np.array([demand.area_ha for demand in problem.demands]))
+    return math.fsum(parts), excess

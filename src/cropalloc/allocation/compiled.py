@@ -1,0 +1,131 @@
+"""The allocation problem in the form that the solver works on.
+
+Two facts carry the method. First, the land of a cell is a nested capacity (irrigated inside
+cropland), which is the sum of two *parcels*: `irrigated_ha` that any activity may use, and
+`cropland_ha - irrigated_ha` that only rainfed activities may use. Second, given a price a statistic,
+the best use of a parcel is a closed form: the activity whose worth less price is greatest, or none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cropalloc.allocation.problem import AllocationProblem, Weighting, demand_weights
+
+
+@dataclass
+class Compiled:
+    """Arrays of one problem; activities are reordered, rainfed first.
+
+    Fields
+    ------
+    cells : (n,) rows of the problem that have land, ascending.
+    activity : (m,) rows of the problem's activities in the order used here.
+    n_rainfed : the first `n_rainfed` activities are rainfed.
+    scores : (n, m) float32, -inf where never allowed.
+    leaf : (n,) int32.
+    irrigated, dry : (n,) float64, hectares of the two parcels.
+    weight : (leaves, m) float64, worth of a score point on a hectare.
+    allowed : (leaves, m) bool, whether a statistic above zero covers the activity there.
+    owner : (leaves, m, q) int32, demands that an activity counts for, -1 where none.
+    coefficient : (leaves, m, q) float64, zero where none.
+    area : (d,) float64, the demands.
+    penalty : (d,) float64, worth lost by a hectare of shortage.
+    land_penalty : worth lost by a hectare beyond the land; inf where land is never exceeded.
+    """
+
+    cells: np.ndarray
+    activity: np.ndarray
+    n_rainfed: int
+    scores: np.ndarray
+    leaf: np.ndarray
+    irrigated: np.ndarray
+    dry: np.ndarray
+    weight: np.ndarray
+    allowed: np.ndarray
+    owner: np.ndarray
+    coefficient: np.ndarray
+    area: np.ndarray
+    penalty: np.ndarray
+    land_penalty: float
+
+    @property
+    def n_demands(self) -> int:
+        return len(self.area)
+
+    def activity_prices(self, prices: np.ndarray) -> np.ndarray:
+        """(leaves, m): price of a hectare of each activity, +inf where it is not allowed."""
+        padded = np.append(prices, 0.0)
+        total = np.einsum("lmq,lmq->lm", self.coefficient, padded[self.owner])
+        return np.where(self.allowed, total, np.inf)
+
+    def placed(self, used: np.ndarray) -> np.ndarray:
+        """(d,): what (leaves, m) hectares of activities count for each demand."""
+        amount = self.coefficient * used[:, :, None]
+        owner = np.where(self.owner < 0, self.n_demands, self.owner)
+        return np.bincount(owner.ravel(), amount.ravel(), minlength=self.n_demands + 1)[:-1]
+
+    def best_worth(self) -> float:
+        """The greatest worth of a hectare anywhere, zero if nothing can be placed."""
+        best = 0.0
+        for leaf in range(len(self.weight)):
+            rows = self.scores[self.leaf == leaf] if len(self.weight) > 1 else self.scores
+            if len(rows):
+                top = np.where(self.allowed[leaf], rows.max(axis=0).astype(np.float64), -np.inf)
+                with np.errstate(invalid="ignore"):
+                    best = max(best, float(np.nanmax(top * self.weight[leaf], initial=0.0)))
+        return best
+
+
+def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compiled:
+    """Bring a problem into the solver's form; penalties are set by the caller."""
+    n_demands = len(problem.demands)
+    is_wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
+    order = np.argsort(is_wet, kind="stable")
+    position = np.argsort(order)
+    shape = (len(problem.leaf_ids), len(order))
+    covers: list[list[tuple[np.ndarray, int, float, int]]] = []
+    for index, demand in enumerate(problem.demands):
+        covers.append(
+            [(demand.leaves, position[row], c, index) for row, c in problem.activity_rows(demand)]
+        )
+    depth = np.zeros(shape, dtype=np.int64)
+    for rows in covers:
+        for leaves, column, _, _ in rows:
+            depth[leaves, column] += 1
+    q = max(1, int(depth.max(initial=0)))
+    owner = np.full((*shape, q), -1, dtype=np.int32)
+    coefficient = np.zeros((*shape, q))
+    allowed = depth > 0
+    filled = np.zeros(shape, dtype=np.int64)
+    for rows in covers:
+        for leaves, column, value, index in rows:
+            place = filled[leaves, column]
+            owner[leaves, column, place] = index
+            coefficient[leaves, column, place] = value
+            filled[leaves, column] += 1
+            if problem.demands[index].area_ha == 0:
+                allowed[leaves, column] = False
+    cells = np.flatnonzero(problem.cropland_ha > 0)
+    scores = np.empty((len(cells), len(order)), dtype=np.float32)
+    for column, row in enumerate(order):
+        values = problem.scores[row] if len(cells) == problem.n_cells else problem.scores[row, cells]
+        scores[:, column] = np.where(np.isnan(values), -np.inf, values)
+    return Compiled(
+        cells=cells,
+        activity=order,
+        n_rainfed=int((~is_wet).sum()),
+        scores=scores,
+        leaf=np.ascontiguousarray(problem.leaf[cells], dtype=np.int32),
+        irrigated=problem.irrigated_ha[cells].astype(np.float64),
+        dry=(problem.cropland_ha - problem.irrigated_ha)[cells].astype(np.float64),
+        weight=demand_weights(problem, weighting)[:, order],
+        allowed=allowed,
+        owner=owner,
+        coefficient=coefficient,
+        area=np.array([demand.area_ha for demand in problem.demands], dtype=np.float64),
+        penalty=np.zeros(n_demands),
+        land_penalty=np.inf,
+    )

@@ -1,0 +1,159 @@
+"""The exact solver: smoothed dual for good prices, a small linear programme for the exact end.
+
+Both forms of the problem are solved alike: statistics enter only through the prices of activities
+in a leaf. The lexicographic rule is the printed one with land never exceeded and one worth a
+hectare of shortage, raised until prices prove that no allocation leaves less (above that
+threshold, which is finite for a linear programme, the two rules have the same solutions).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+
+from cropalloc.allocation import kernels
+from cropalloc.allocation.annealing import anneal
+from cropalloc.allocation.boxstep import Finish, NotConverged, finish
+from cropalloc.allocation.compiled import Compiled, compile_problem
+from cropalloc.allocation.problem import AllocationProblem
+from cropalloc.allocation.solution import Rule, Solution
+
+log = logging.getLogger(__name__)
+
+SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
+PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
+
+
+def solve_exact(problem: AllocationProblem, rule: Rule, *, small: int = SMALL) -> Solution:
+    """Solve one problem exactly.
+
+    Parameters
+    ----------
+    small : problems of no more cell-activities than this go straight to the finishing programme.
+
+    Raises NotConverged if the method fails (the caller then takes the reference model).
+    """
+    begin = time.perf_counter()
+    compiled = compile_problem(problem, rule.weighting)
+    if rule.lexicographic:
+        end, multiplier, first = _lexicographic(compiled, small)
+    else:
+        compiled.penalty = rule.penalties(problem)
+        compiled.land_penalty = rule.land_penalty_per_ha
+        if not _land_can_be_exceeded(compiled):
+            compiled.land_penalty = np.inf
+        end = _solve(compiled, small)
+        multiplier, first = 0.0, np.zeros(compiled.n_demands)
+    return _as_solution(problem, compiled, end, multiplier, first, time.perf_counter() - begin)
+
+
+def _land_can_be_exceeded(compiled: Compiled) -> bool:
+    """Whether exceeding land could ever be cheaper than a shortage."""
+    padded = np.append(compiled.penalty, 0.0)
+    relief = np.einsum("lmq,lmq->lm", compiled.coefficient, padded[compiled.owner])
+    relief = relief + 100.0 * compiled.weight
+    return bool((relief[compiled.allowed] > compiled.land_penalty).any())
+
+
+def _solve(compiled: Compiled, small: int, start: np.ndarray | None = None) -> Finish:
+    """The optimum for given penalties."""
+    n, m = compiled.scores.shape
+    lower = -compiled.penalty
+    worth = max(compiled.best_worth(), 1e-300)
+    if n * m <= small:
+        radius = np.maximum(worth, compiled.penalty) * 2
+        return finish(compiled, np.zeros(compiled.n_demands), radius)
+    if start is None:
+        target = max(400, 4 * compiled.n_demands)
+        prices, temperature = anneal(compiled, lower, open_target=target)
+    else:
+        prices, temperature = np.maximum(start, lower), worth * 1e-4
+    radius = _radius(compiled, prices, temperature)
+    return finish(compiled, prices, np.full(compiled.n_demands, radius))
+
+
+def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float:
+    """A first box: some temperatures wide, unless that would leave too many parcels open."""
+    margin = kernels.margins(
+        compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
+        compiled.activity_prices(prices), compiled.n_rainfed, compiled.land_penalty,
+    ).ravel()  # fmt: skip
+    margin = margin[np.isfinite(margin)]
+    limit = 1500 + 6 * compiled.n_demands
+    wide = 2 * temperature
+    if len(margin) > limit:
+        wide = min(wide, float(np.partition(margin, limit)[limit]) / 2)
+    return max(wide, 0.01 * temperature, 1e-12 * max(1.0, float(np.abs(prices).max(initial=0))))
+
+
+def _lexicographic(compiled: Compiled, small: int) -> tuple[Finish, float, np.ndarray]:
+    """Raise the worth of a hectare until the shortage is proven the least there is."""
+    compiled.land_penalty = np.inf
+    worth = max(compiled.best_worth(), 1e-12)
+    lightest = compiled.coefficient[compiled.coefficient > 0].min(initial=1.0)
+    multiplier = 4.0 * worth / lightest
+    total = float(compiled.area.sum())
+    start = None
+    previous: tuple[float, np.ndarray] | None = None
+    for _ in range(12):
+        compiled.penalty = np.full(compiled.n_demands, multiplier)
+        end = _solve(compiled, small, start)
+        lack = float(end.shortage.sum())
+        if lack <= 1e-12 * total:
+            return end, multiplier, np.zeros(compiled.n_demands)
+        guesses = [np.where(end.prices < -0.5 * multiplier, -1.0, 0.0), end.prices / multiplier]
+        if previous is not None:
+            slope = (end.prices - previous[1]) / (multiplier - previous[0])
+            guesses.insert(1, np.clip(slope, -1.0, None))
+        for guess in guesses:
+            if lack - least_shortage(compiled, guess) <= PROVEN * total:
+                return end, multiplier, guess
+        previous = (multiplier, end.prices)
+        # Prices are affine in the worth of a hectare beyond the threshold.
+        start = end.prices * 4.0
+        multiplier *= 4.0
+    raise NotConverged("the least shortage could not be proven")
+
+
+def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:
+    """A lower bound on the hectares of shortage, from prices between -1 and any."""
+    value = kernels.exact_value(
+        compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry,
+        np.full_like(compiled.weight, 1e-30), compiled.activity_prices(prices),
+        compiled.n_rainfed, np.inf,
+    )  # fmt: skip
+    return -(value + float(compiled.area @ prices))
+
+
+def _as_solution(problem, compiled, end, multiplier, first, seconds) -> Solution:
+    """From the solver's order of cells and activities to the problem's."""
+    cell, activity = compiled.cells[end.cell], compiled.activity[end.activity]
+    hectares = end.hectares
+    over_cell, over_activity = compiled.cells[end.over_cell], compiled.activity[end.over_activity]
+    if len(over_cell):
+        cell = np.concatenate([cell, over_cell])
+        activity = np.concatenate([activity, over_activity])
+        hectares = np.concatenate([hectares, end.over_hectares])
+    key = cell * len(problem.activities) + activity
+    unique, inverse = np.unique(key, return_inverse=True)
+    hectares = np.bincount(inverse, hectares, minlength=len(unique))
+    cell, activity = np.divmod(unique, max(len(problem.activities), 1))
+    over_cropland = np.zeros(problem.n_cells)
+    over_irrigated = np.zeros(problem.n_cells)
+    if np.isfinite(compiled.land_penalty):
+        wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)[activity]
+        used = np.bincount(cell, hectares, minlength=problem.n_cells)
+        used_wet = np.bincount(cell, hectares * wet, minlength=problem.n_cells)
+        over_cropland = _beyond(used, problem.cropland_ha)
+        over_irrigated = _beyond(used_wet, problem.irrigated_ha)
+    return Solution(
+        cell, activity, hectares, end.shortage, end.prices, multiplier, first, over_cropland,
+        over_irrigated, "exact", seconds, {"finishing_programmes": float(end.steps)},
+    )  # fmt: skip
+
+
+def _beyond(used: np.ndarray, land: np.ndarray) -> np.ndarray:
+    over = used - land
+    return np.where(over > 1e-12 * np.maximum(land, 1e-3), over, 0.0)

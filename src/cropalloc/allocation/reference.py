@@ -1,0 +1,141 @@
+"""The readable model: docs/allocation.md, section 8, written down in PuLP.
+
+Nothing here is shared with the exact solver. Any solver that PuLP knows can be named in the
+configuration; HiGHS is the default. Meant for small problems, for tests and as a fallback: the model
+has a variable a cell and activity.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pulp
+
+from cropalloc.allocation.problem import AllocationProblem, demand_weights
+from cropalloc.allocation.solution import Rule, Solution
+from cropbase.errors import DependencyError
+
+
+def pulp_solver(name: str = "HiGHS") -> pulp.LpSolver:
+    """The PuLP solver called `name`.
+
+    Raises DependencyError naming those that this machine has.
+    """
+    try:
+        options = {"gapRel": 0} if name == "HiGHS" else {}
+        solver = pulp.getSolver(name, msg=False, **options)
+        if solver.available():
+            return solver
+    except pulp.PulpError:
+        pass
+    raise DependencyError(
+        f"the solver {name} of the reference model is not available",
+        given=name,
+        allowed=", ".join(pulp.listSolvers(onlyAvailable=True)),
+        remedy="set allocation.reference_solver to one of these, or install the solver",
+    ) from None
+
+
+def solve_reference(
+    problem: AllocationProblem, rule: Rule, *, solver: str = "HiGHS"
+) -> Solution:
+    """Solve with PuLP; prices are the model's dual values where the solver reports them.
+
+    The lexicographic rule takes two solves: least shortage, then best score with the shortage held.
+    """
+    begin = time.perf_counter()
+    engine = pulp_solver(solver)
+    weight = demand_weights(problem, rule.weighting)
+    land_slack = not rule.lexicographic
+    model = pulp.LpProblem("allocation", pulp.LpMaximize)
+
+    # a[i, k] >= 0: physical hectares of activity k in cell i, where a score allows it.
+    a: dict[tuple[int, int], pulp.LpVariable] = {}
+    in_cell: list[list[int]] = [[] for _ in range(problem.n_cells)]
+    covered = {
+        (leaf, row) for d in problem.demands for leaf in d.leaves for row, _ in problem.activity_rows(d)
+    }
+    for i in range(problem.n_cells):
+        for k in range(len(problem.activities)):
+            if (problem.leaf[i], k) in covered and not np.isnan(problem.scores[k, i]):
+                if problem.cropland_ha[i] > 0 or land_slack:
+                    a[i, k] = pulp.LpVariable(f"a_{i}_{k}", lowBound=0)
+                    in_cell[i].append(k)
+
+    # Land, Eq. 15-16; its slack has a price only with the printed weights.
+    over_c = pulp.LpVariable.dicts("over_cropland", range(problem.n_cells), lowBound=0)
+    over_i = pulp.LpVariable.dicts("over_irrigated", range(problem.n_cells), lowBound=0)
+    for i, rows in enumerate(in_cell):
+        wet = [k for k in rows if problem.activities[k][1] == "I"]
+        if rows:
+            slack = over_c[i] if land_slack else 0
+            model += pulp.lpSum(a[i, k] for k in rows) - slack <= float(problem.cropland_ha[i])
+        if wet:
+            slack = over_i[i] if land_slack else 0
+            model += pulp.lpSum(a[i, k] for k in wet) - slack <= float(problem.irrigated_ha[i])
+
+    # Statistics, Eq. 12-14: what is placed and the shortage are the statistic.
+    shortage = pulp.LpVariable.dicts("shortage", range(len(problem.demands)), lowBound=0)
+    cells_of = [np.flatnonzero(problem.leaf == leaf) for leaf in range(len(problem.leaf_ids))]
+    for d, demand in enumerate(problem.demands):
+        terms = [
+            coefficient * a[i, k]
+            for k, coefficient in problem.activity_rows(demand)
+            for leaf in demand.leaves
+            for i in cells_of[leaf]
+            if (i, k) in a
+        ]
+        model += pulp.lpSum(terms) + shortage[d] == demand.area_ha, f"statistic_{d}"
+
+    score = pulp.lpSum(
+        float(problem.scores[k, i]) * float(weight[problem.leaf[i], k]) * variable
+        for (i, k), variable in a.items()
+    )
+    multiplier, first = 0.0, np.zeros(len(problem.demands))
+    if rule.lexicographic:
+        total = pulp.lpSum(shortage.values())
+        model.setObjective(-1 * total)
+        _run(model, engine)
+        least = float(pulp.value(total) or 0.0)
+        first = _prices(model, len(problem.demands))
+        if least > 0:
+            model += total <= least * (1 + 1e-12), "least_shortage"
+        else:
+            for variable in shortage.values():
+                variable.upBound = 0
+        model.setObjective(score)
+        _run(model, engine)
+        if "least_shortage" in model.constraints:
+            multiplier = abs(float(model.constraints["least_shortage"].pi or 0.0))
+    else:
+        penalties = rule.penalties(problem)
+        lost = pulp.lpSum(float(p) * shortage[d] for d, p in enumerate(penalties))
+        over = pulp.lpSum(over_c.values()) + pulp.lpSum(over_i.values())
+        model.setObjective(score - lost - rule.land_penalty_per_ha * over)
+        _run(model, engine)
+    used = [(i, k, v.varValue) for (i, k), v in a.items() if (v.varValue or 0) > 0]
+    table = np.array(used, dtype=np.float64).reshape(-1, 3)
+
+    def amounts(variables: dict[int, pulp.LpVariable]) -> np.ndarray:
+        return np.array([max(v.varValue or 0.0, 0.0) for v in variables.values()])
+
+    return Solution(
+        table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2],
+        amounts(shortage), _prices(model, len(problem.demands)), multiplier, first,
+        amounts(over_c), amounts(over_i), f"reference ({solver})", time.perf_counter() - begin,
+    )  # fmt: skip
+
+
+def _run(model: pulp.LpProblem, engine: pulp.LpSolver) -> None:
+    status = model.solve(engine)
+    if status != pulp.LpStatusOptimal:
+        raise DependencyError(
+            "the solver of the reference model found no optimum, though one exists",
+            given=pulp.LpStatus[status],
+            remedy="take another solver (allocation.reference_solver), or solver: exact",
+        )
+
+
+def _prices(model: pulp.LpProblem, n: int) -> np.ndarray:
+    return np.array([float(model.constraints[f"statistic_{d}"].pi or 0.0) for d in range(n)])

@@ -1,0 +1,63 @@
+"""Key `allocation`: the model of Eq. 11-16 and how it is solved."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat
+
+from cropbase.config import Section
+
+
+class AllocationSettings(Section):
+    """The objective, the slack, the method and the jobs of the allocation."""
+
+    weighting: Literal["area", "share"] = Field(
+        "area",
+        description="what a score point is worth: area = each hectare the same; share = each "
+        "statistic the same, whatever its area (score x share of the unit's physical area)",
+    )
+    slack: Literal["lexicographic", "weights"] = Field(
+        "lexicographic",
+        description="lexicographic = first the fewest hectares unplaced, then the best score, land "
+        "never exceeded; weights = the printed penalties, by which land may be exceeded",
+    )
+    land_penalty_per_ha: PositiveFloat = Field(
+        1e6, description="score lost by a hectare beyond cropland or irrigated land (slack: weights)"
+    )
+    statistic_penalty: PositiveFloat = Field(
+        1e5,
+        description="score lost by a statistic that is not placed at all, in proportion to the "
+        "part of it that is not (slack: weights)",
+    )
+    systems_known_for: Literal["target", "area"] = Field(
+        "target",
+        description="target = irrigated, high and low input are known for each target; area = the "
+        "systems are known only as totals of the whole area, and each target as harvested area",
+    )
+    solve_by_level: NonNegativeInt = Field(
+        0,
+        description="one job a unit of this level (0: the whole area in one job); an error names "
+        "the statistics that cross its units",
+    )
+    solver: Literal["exact", "reference"] = Field(
+        "exact",
+        description="exact = the structured solver; reference = the PuLP model, slower by far",
+    )
+    reference_solver: str = Field(
+        "HiGHS",
+        description="PuLP's name of the solver of the reference model: HiGHS, PULP_CBC_CMD, "
+        "GUROBI, CPLEX_PY, ...",
+    )
+    rounding_tolerance: PositiveFloat = Field(
+        1e-6,
+        le=1e-3,
+        description="a negative statistic is set to zero and told while it is no larger than this "
+        "share of the largest area of its crop; below that it is an error",
+    )
+    max_relative_gap: PositiveFloat = Field(
+        1e-9,
+        le=1e-3,
+        description="relative duality gap and relative residuals that the certificate must not "
+        "exceed",
+    )
