@@ -49,22 +49,24 @@ def _resolve(
     if not double.any():
         return figures
     kept, refused = [figures[~double]], []
+    equal_pairs: dict[tuple[str, str], list[int]] = {}
     for names, group in figures[double].groupby(key, sort=False):
-        first = group.iloc[0]
+        first, one = group.iloc[0], group.head(1)
+        if (group["value"] == first["value"]).all():
+            for file, row in zip(group["file"].iloc[1:], group["row"].iloc[1:], strict=True):
+                equal_pairs.setdefault((first["file"], file), []).append(row)
+            kept.append(one)
+            continue
         cells = zip(group["value"], group["file"], group["row"], strict=True)
         places = ", ".join(f"{value:.10g} ha ({file}, row {row})" for value, file, row in cells)
-        equal = bool((group["value"] == first["value"]).all())
-        if not equal and rule == "refuse":
+        if rule == "refuse":
             refused.append(f"unit {names[0]}, {names[1]}, {names[2]}: {places}")
             continue
-        one = group.head(1)
-        action = "counted once"
-        if not equal and rule in ("sum", "mean"):
+        action = f"the first, {first['value']:.10g} ha of {first['source']}, is used"
+        if rule in ("sum", "mean"):
             value = getattr(group["value"], rule)()
             one = one.assign(value=value, flag=f"{rule}_of_{len(group)}_doubles")
             action = f"their {rule}, {value:.10g} ha, is used"
-        elif not equal:
-            action = f"the first, {first['value']:.10g} ha of {first['source']}, is used"
         findings.add(
             f"{len(group)} figures of {names[2]}: {places}",
             action,
@@ -74,6 +76,10 @@ def _resolve(
             crop=first["crop"],
         )
         kept.append(one)
+    for (file, other), rows in equal_pairs.items():
+        what = "are in this file twice" if file == other else f"are in {file} too"
+        finding = f"{len(rows)} figures {what}, with the same value"
+        findings.add(finding, "counted once", file=other, row=min(rows))
     if refused:
         sources = who == "the sources"
         raise InputError(

@@ -76,10 +76,10 @@ def harmonise(
 
     Below a unit with area P stand the nearest units that have a figure (its children, or where a
     child has none, what lies below that child). If they cover all leaves of the unit they are
-    scaled by P / sum (Eq. 1-2). If not, they keep their figures and P - sum is the residual of the rest;
-    where they exceed P they are scaled down and the residual is zero. If they cover all leaves but
-    are all zero under a positive P, they are set aside and P covers all. The targets partition the
-    leaves, and sum to the nation's figure.
+    scaled by P / sum (Eq. 1-2). If not, they keep their figures and P - sum is the residual of the
+    rest; where they exceed P they are scaled down and the residual is zero. If they cover all
+    leaves but are all zero under a positive P, they are set aside and P covers all. The targets
+    partition the leaves, and sum to the nation's figure.
 
     Raises UnknownTopError if the top has no figure and its parts do not cover it (unless
     `unknown_top` is `known_part`: then leaves below no figure are in no target).

@@ -44,8 +44,8 @@ def read_statistics(
     findings_path : output CSV (`file, row, unit_id, crop, finding, action`).
 
     Raises InputError for files, columns or figures that cannot be read, a unit of measure other
-    than declared, and different figures of one thing (unless configured); UnknownCropError, with all
-    names at once, for crops that the concordance does not know.
+    than declared, and different figures of one thing (unless configured); UnknownCropError, with
+    all names at once, for crops that the concordance does not know.
     """
     findings = Findings()
     concordance = read_concordance(crops_file)

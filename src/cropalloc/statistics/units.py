@@ -91,9 +91,9 @@ def read_units(
     """Read and check the units.
 
     Doubles (one id with two names, levels or parents; the first is kept), orphans (left out with
-    all below), rows without an id, and two units of one name under one parent are put into `findings`.
-    Raises InputError if a column is absent, a level is no whole number, `exclude` names an unknown
-    unit, or no unit of level 0 remains.
+    all below), rows without an id, and two units of one name under one parent are put into
+    `findings`. Raises InputError if a column is absent, a level is no whole number, `exclude` names
+    an unknown unit, or no unit of level 0 remains.
     """
     read = _read_levels if settings.kind == "levels" else _read_rows
     units = read(settings, findings)

@@ -19,8 +19,9 @@ def read_nbs(path: Path, source: NbsSource, findings: Findings) -> pd.DataFrame:
     """Rows of an export: either items of one unit (指标) or units of one item (地区).
 
     The preamble (数据库, 时间) ends at the header of years, which may stand in any order; the
-    footer (注, 数据来源) is not read. A unit that the file does not name is `source.unit`, or the file's
-    name; an item that it does not name is the file's name. Raises InputError without a header.
+    footer (注, 数据来源) is not read. A unit that the file does not name is `source.unit`, or the
+    file's name; an item that it does not name is the file's name. Raises InputError without a
+    header.
     """
     lines = read_csv_rows(path, source.encoding)
     start = next(
