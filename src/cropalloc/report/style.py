@@ -1,0 +1,206 @@
+"""How figures of this branch look: colours, map axes, scale bar, outlines, saving.
+
+Figures are drawn with Agg and saved without dates, so the same inputs give the same bytes with the
+same version of matplotlib.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from pyproj import Geod
+from rasterio.warp import Resampling
+from shapely import get_coordinates, get_rings
+
+from cropbase.atomic import atomic_path
+from cropbase.errors import InputError
+from cropbase.rasters import open_raster
+
+DPI = 150
+INK, RED, GROUND = "#333333", "#B5301D", "#F4F5F3"
+CONTESTANTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+"""Okabe and Ito's colours, which colour-blind readers tell apart."""
+_GEOD = Geod(ellps="WGS84")
+
+Extent = tuple[float, float, float, float]
+"""(west, south, east, north), degrees."""
+
+
+def crop_title(crop: str) -> str:
+    """A crop's id as people read it."""
+    return crop.replace("_", " ").capitalize()
+
+
+def crop_colours(crops: list[str]) -> dict[str, str]:
+    """A colour a crop, the same for the same list."""
+    shades = [colormaps["tab20"](k) for k in (*range(0, 20, 2), *range(1, 20, 2))]
+    shades += [colormaps["tab20b"](k) for k in range(20)]
+    return {crop: to_hex(shades[k % len(shades)]) for k, crop in enumerate(crops)}
+
+
+def year_colours(years: list[int]) -> dict[int, str]:
+    """A colour a year, dark to bright in the order of time."""
+    positions = np.linspace(0.05, 0.85, max(len(years), 2))
+    return {year: to_hex(colormaps["plasma"](positions[k])) for k, year in enumerate(sorted(years))}
+
+
+def new_figure(width: float, height: float, *, title: str = "", note: str = "") -> Figure:
+    """An empty figure (inches) with a title and, in red at its foot, a note such as that the data
+    are generated."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    if note:
+        figure.supxlabel(note, fontsize=8, color=RED, fontweight="bold")
+    return figure
+
+
+def save(figure: Figure, output: str | Path) -> None:
+    """Write a figure as PNG, atomically and without a date."""
+    with atomic_path(output) as path:
+        figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def map_axes(axes: Axes, extent: Extent, *, bar: bool = True) -> None:
+    """Make `axes` a map in degrees, of true shape in its middle, with a scale bar."""
+    west, south, east, north = extent
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    axes.set_aspect(shape_factor(extent))
+    axes.set_facecolor(GROUND)
+    for axis, letters in ((axes.xaxis, "EW"), (axes.yaxis, "NS")):
+        axis.set_major_locator(
+            MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], prune="both", min_n_ticks=1)
+        )
+        axis.set_major_formatter(FuncFormatter(lambda v, _, letters=letters: _angle(v, letters)))
+    axes.tick_params(labelsize=6.5, length=2, color=INK, labelcolor=INK)
+    axes.grid(color="#000000", alpha=0.10, linewidth=0.4)
+    if bar:
+        _scale_bar(axes, extent)
+
+
+def shape_factor(extent: Extent) -> float:
+    """How much longer a degree of latitude is than one of longitude in the middle of a map."""
+    _, south, _, north = extent
+    return 1 / max(float(np.cos(np.radians((south + north) / 2))), 0.05)
+
+
+def panel_size(extent: Extent, edge: float) -> tuple[float, float]:
+    """Inches of a panel whose longer edge is `edge`, in the true shape of `extent`."""
+    west, south, east, north = extent
+    width, height = (east - west) / shape_factor(extent), north - south
+    scale = edge / max(width, height)
+    return max(width * scale, 0.45 * edge), max(height * scale, 0.45 * edge)
+
+
+def with_margin(extent: Extent, share: float = 0.03) -> Extent:
+    """The extent, a little larger."""
+    west, south, east, north = extent
+    margin = share * max(east - west, north - south)
+    return west - margin, south - margin, east + margin, north + margin
+
+
+def read_picture(path: str | Path, *, pixels: int = 900) -> tuple[np.ndarray, Extent]:
+    """A map in at most `pixels` rows and columns (means), NaN outside, and its extent."""
+    with open_raster(path) as source:
+        factor = max(1.0, max(source.height, source.width) / pixels)
+        shape = (max(1, round(source.height / factor)), max(1, round(source.width / factor)))
+        values = source.read(1, out_shape=shape, masked=True, resampling=Resampling.average)
+        bounds = source.bounds
+    return values.astype(np.float64).filled(np.nan), tuple(bounds)
+
+
+def read_outline(path: str | Path | None, *, layer: str | None = None) -> np.ndarray:
+    """Geometries of a vector file in EPSG:4326; none without a file. Raises InputError."""
+    if path is None:
+        return np.array([], dtype=object)
+    try:
+        if Path(path).suffix == ".parquet":
+            outline = gpd.read_parquet(path)
+        else:
+            outline = gpd.read_file(path, layer=layer)
+    except (pyogrio.errors.DataSourceError, OSError, ValueError) as error:
+        raise InputError(f"outline {path} cannot be read", given=error) from None
+    return outline.to_crs("EPSG:4326").geometry.to_numpy()
+
+
+def draw_outline(axes: Axes, polygons: np.ndarray, *, width: float = 0.6) -> None:
+    """The rings of some polygons."""
+    lines = [get_coordinates(ring) for ring in get_rings(np.asarray(polygons, dtype=object))]
+    axes.add_collection(LineCollection(lines, colors=INK, linewidths=width, zorder=4))
+
+
+def frame_of_data(values: np.ndarray, extent: Extent) -> Extent:
+    """The part of a picture's extent that has known values."""
+    known = np.isfinite(values)
+    if not known.any():
+        return extent
+    west, south, east, north = extent
+    dx, dy = (east - west) / values.shape[1], (north - south) / values.shape[0]
+    rows, columns = np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
+    return (
+        west + dx * columns[0],
+        north - dy * (rows[-1] + 1),
+        west + dx * (columns[-1] + 1),
+        north - dy * rows[0],
+    )
+
+
+def image(extent: Extent) -> Extent:
+    """matplotlib's order: left, right, bottom, top."""
+    west, south, east, north = extent
+    return west, east, south, north
+
+
+def hectares(value: float) -> str:
+    """An area as people write it: Mha, kha or ha."""
+    for size, unit in ((1e6, "Mha"), (1e3, "kha")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} ha"
+
+
+def _scale_bar(axes: Axes, extent: Extent) -> None:
+    west, south, east, north = extent
+    latitude = (south + north) / 2
+    metres = _GEOD.line_length([west, (west + east) / 2, east], [latitude] * 3)
+    power = 10 ** np.floor(np.log10(metres / 4))
+    length = max(step * power for step in (1, 2, 5) if step * power <= metres / 4)
+    share = length / metres
+    for colour, line in (("white", 4.0), ("black", 1.8)):
+        axes.plot(
+            [0.04, 0.04 + share],
+            [0.04, 0.04],
+            transform=axes.transAxes,
+            color=colour,
+            linewidth=line,
+            solid_capstyle="butt",
+            zorder=6,
+        )
+    axes.text(
+        0.04 + share / 2,
+        0.055,
+        f"{length / 1000:g} km",
+        transform=axes.transAxes,
+        ha="center",
+        va="bottom",
+        fontsize=6.5,
+        zorder=6,
+    )
+
+
+def _angle(value: float, letters: str) -> str:
+    letter = "" if value == 0 else letters[0] if value > 0 else letters[1]
+    return f"{abs(value):.4f}".rstrip("0").rstrip(".") + f"°{letter}"
