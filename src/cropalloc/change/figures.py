@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from pyproj import Transformer
@@ -100,7 +101,9 @@ def plot_shares(*, shares: Path, output: Path, title: str = "", note: str = "") 
     axes.tick_params(labelsize=8.5, length=2)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(
-        handles=[Patch(facecolor=colours[crop], label=crop_title(crop)) for crop in areas.index],
+        handles=[
+            Patch(facecolor=colours[crop], label=crop_title(crop)) for crop in areas.index[::-1]
+        ],
         loc="center left",
         bbox_to_anchor=(1.01, 0.5),
         fontsize=7.5,
@@ -178,24 +181,21 @@ def plot_change(
     picture, whole = read_picture(maps[crops[0]])
     width, height = panel_size(with_margin(frame_of_data(picture, whole)), 3.6)
     figure = new_figure(
-        columns * (width + 1.2) + 0.3, rows * (height + 1.15) + 0.8, title=title, note=note
+        columns * (width + 1.35) + 1.0, rows * (height + 1.25) + 0.6, title=title, note=note
     )
-    # Subfigures are placed by the layout, so that each keeps its own map and two profiles.
-    parts = np.atleast_1d(figure.subfigures(rows, columns, squeeze=False)).ravel()
-    for part, crop in zip(parts, crops, strict=False):
-        _change_panel(
-            part,
-            table[table["crop"] == crop],
-            along[along["crop"] == crop],
-            maps[crop],
-            outline,
-            colours,
-            (width, height),
-        )
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, crop in zip(panels, crops, strict=False):
+        of_crop = table[table["crop"] == crop].sort_values("year")
+        _change_panel(axes, of_crop, maps[crop], outline, colours)
+        _profiles(axes, along[along["crop"] == crop], colours)
+        shift = of_crop["shift_from_first_km"].iloc[-1]
+        moved = f": centre moved {shift:.0f} km, {_span(of_crop)}" if np.isfinite(shift) else ""
+        axes.child_axes[0].set_title(f"{crop_title(crop)}{moved}", fontsize=9)
+    for axes in panels[len(crops) :]:
+        axes.set_visible(False)
     figure.legend(
         handles=[Line2D([], [], color=c, linewidth=2, label=str(y)) for y, c in colours.items()],
-        loc="outside lower center",
-        ncols=len(colours),
+        loc="outside right upper",
         fontsize=8,
         frameon=False,
     )
@@ -203,35 +203,36 @@ def plot_change(
 
 
 def _change_panel(
-    part,
+    axes: Axes,
     table: pd.DataFrame,
-    along: pd.DataFrame,
     map_path: Path,
     outline: np.ndarray,
     colours: dict[int, str],
-    size: tuple[float, float],
 ) -> None:
+    """The map, and on it the ellipse and the centre of every year."""
     picture, whole = read_picture(map_path)
     extent = with_margin(frame_of_data(picture, whole))
-    grid = part.add_gridspec(2, 2, width_ratios=[size[0], 0.75], height_ratios=[0.75, size[1]])
-    axes, top, right = (part.add_subplot(grid[at]) for at in ((1, 0), (0, 0), (1, 1)))
-    map_axes(axes, extent)
-    axes.set_box_aspect(size[1] / size[0])
-    axes.set_aspect("auto")
+    ground = np.where(np.isfinite(picture), 1.0, np.nan)
     known = np.where(picture > 0, picture, np.nan)
     most = float(np.nanpercentile(known, 99)) if np.isfinite(known).any() else 1.0
-    axes.imshow(
-        known,
-        extent=image(whole),
-        cmap="Greys",
-        norm=PowerNorm(0.6, 0, most * 1.6),
-        interpolation="nearest",
-        aspect="auto",
-        zorder=1,
-    )
+    greys = ListedColormap(colormaps["Greys"](np.linspace(0.12, 0.72, 256)))
+    for layer, colours_of, norm in (
+        (ground, ListedColormap(["#F3F3F1"]), None),
+        (known, greys, PowerNorm(0.6, 0, most)),
+    ):
+        axes.imshow(
+            layer,
+            extent=image(whole),
+            cmap=colours_of,
+            norm=norm,
+            zorder=1,
+            interpolation="nearest",
+            aspect="auto",
+        )
+    map_axes(axes, extent)
+    axes.set_facecolor("white")
     if len(outline):
         draw_outline(axes, outline)
-    table = table.sort_values("year")
     for row in table.itertuples():
         ellipse = Ellipse(
             row.center_x_m,
@@ -253,14 +254,17 @@ def _change_panel(
         linewidths=0.5,
         color=[colours[int(year)] for year in table["year"]],
     )
+
+
+def _profiles(axes: Axes, along: pd.DataFrame, colours: dict[int, str]) -> None:
+    """Curves above and to the right of a map, on its very axes."""
+    top = axes.inset_axes([0, 1.04, 1, 0.2], sharex=axes)
+    right = axes.inset_axes([1.04, 0, 0.2, 1], sharey=axes)
+    limits = axes.get_xlim(), axes.get_ylim()
     _profile(top, along[along["axis"] == "longitude"], colours, upright=False)
     _profile(right, along[along["axis"] == "latitude"], colours, upright=True)
-    top.set_xlim(axes.get_xlim())
-    right.set_ylim(axes.get_ylim())
-    crop = crop_title(str(table["crop"].iloc[0]))
-    shift = table["shift_from_first_km"].iloc[-1]
-    moved = f": centre moved {shift:.0f} km, {_span(table)}" if np.isfinite(shift) else ""
-    top.set_title(f"{crop}{moved}", fontsize=9)
+    axes.set_xlim(limits[0])
+    axes.set_ylim(limits[1])
 
 
 def _span(table: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap, PowerNorm
+from matplotlib.ticker import MaxNLocator
 
 from cropalloc.report.style import (
     crop_title,
@@ -94,6 +95,8 @@ def plot_maps(
         bar = figure.colorbar(shown, ax=axes, shrink=0.7, pad=0.02, aspect=22, extend="max")
         bar.set_label("ha a cell", fontsize=7)
         bar.ax.tick_params(labelsize=6.5)
+        bar.locator = MaxNLocator(5)
+        bar.update_ticks()
     for axes in panels[len(chosen) :]:
         axes.set_visible(False)
     save(figure, output)

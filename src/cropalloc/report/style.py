@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from pyproj import Geod
 from rasterio.warp import Resampling
-from shapely import get_coordinates, get_rings
+from shapely import get_coordinates, get_parts, get_rings
 
 from cropbase.atomic import atomic_path
 from cropbase.errors import InputError
@@ -137,8 +137,9 @@ def read_outline(path: str | Path | None, *, layer: str | None = None) -> np.nda
 
 
 def draw_outline(axes: Axes, polygons: np.ndarray, *, width: float = 0.6) -> None:
-    """The rings of some polygons."""
-    lines = [get_coordinates(ring) for ring in get_rings(np.asarray(polygons, dtype=object))]
+    """The rings of some (multi)polygons."""
+    parts = get_parts(get_parts(np.asarray(polygons, dtype=object)))
+    lines = [get_coordinates(ring) for ring in get_rings(parts)]
     axes.add_collection(LineCollection(lines, colors=INK, linewidths=width, zorder=4))
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from cropalloc.report.style import CONTESTANTS, INK, crop_title, hectares, new_figure, save
 from cropbase.errors import InputError
@@ -28,7 +29,7 @@ def plot_validation(
     title: str = "",
     note: str = "",
     max_panels: int = 16,
-    bins: int = 40,
+    bins: int = 32,
 ) -> None:
     """Density of units by allocated (x) and reported (y) area on logarithmic axes, as Fig. 5 (PNG).
 
@@ -69,7 +70,10 @@ def plot_validation(
     if mesh is not None:
         bar = figure.colorbar(mesh, ax=list(panels[: len(crops)]), shrink=0.5, pad=0.01, aspect=30)
         bar.set_label("units in a square", fontsize=8)
-        bar.ax.tick_params(labelsize=7)
+        bar.ax.tick_params(labelsize=7, which="both")
+        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        bar.ax.yaxis.set_minor_locator(NullLocator())
     save(figure, output)
 
 
@@ -122,7 +126,7 @@ def _measures_text(axes: Axes, values: dict[str, Any], hidden: int) -> None:
         0.97,
         "\n".join(lines),
         transform=axes.transAxes,
-        fontsize=6.5,
+        fontsize=6,
         va="top",
         zorder=5,
         linespacing=1.25,
@@ -171,7 +175,7 @@ def plot_comparison(
     if not sizes:
         raise InputError("no contestant has a crop with enough units to draw")
     crops = sorted(sizes, key=lambda crop: (-sizes[crop], crop))[:max_crops]
-    figure = new_figure(9.6, 1.5 + 0.27 * len(crops), title=title, note=note)
+    figure = new_figure(11.2, 1.2 + 0.27 * len(crops), title=title, note=note)
     panels = figure.subplots(1, 3, sharey=True)
     place = np.arange(len(crops))[::-1]
     step = 0.6 / max(len(found), 1)
@@ -220,8 +224,7 @@ def plot_comparison(
             )
             for k, name in enumerate(names)
         ],
-        loc="outside upper right" if not title else "outside lower center",
-        ncols=len(names),
+        loc="outside right upper",
         fontsize=8,
         frameon=False,
     )
