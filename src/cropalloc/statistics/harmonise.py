@@ -196,8 +196,8 @@ class _Run:
         covered = {leaf for part in parts for leaf in tree.leaves[part]}
         rest = tuple(leaf for leaf in leaves if leaf not in covered)
         total = sum(self.figures[part] for part in parts)
-        factor, residual, reason = self._balance(area, total, bool(rest))
-        if factor is None:
+        scale, residual, reason = self._balance(area, total, bool(rest))
+        if scale is None:
             for part in parts:
                 self._change(part, self.figures[part], 0.0, f"set aside: {reason}")
             self._add_rest(key, area, leaves, reason)
@@ -206,7 +206,8 @@ class _Run:
             self._add_rest(key, residual, rest, f"residual of {len(rest)} lowest units; {reason}")
         for part in parts:
             before = self.figures[part]
-            after = before * factor
+            # Shares first: area / total overflows where the figures are very small.
+            after = area * (before / total) if scale else before
             changed = not _same(before, after)
             if changed:
                 text = f"{reason}: {area:.10g} ha of {key!r} / {total:.10g} ha of its {len(parts)}"
@@ -214,26 +215,25 @@ class _Run:
             suffix = "+scaled" if changed else ""
             self._place(part, after, self._flag(part) + suffix)
 
-    def _balance(
-        self, area: float, total: float, has_rest: bool
-    ) -> tuple[float | None, float, str]:
-        """(factor of the known parts or None, residual, reason) of a unit."""
+    def _balance(self, area: float, total: float, has_rest: bool) -> tuple[bool | None, float, str]:
+        """(whether the known parts are scaled, None = set aside; residual; reason) of a unit."""
         residual = area - total
-        rounding = abs(residual) <= self.options.rounding_tolerance * area
         if not has_rest:
             if total > 0:
-                return area / total, 0.0, "scaled to the parent (Eq. 1-2)"
+                return True, 0.0, "scaled to the parent (Eq. 1-2)"
             if area > 0:
                 return None, area, "all parts are zero under a positive parent"
-            return 1.0, 0.0, ""
-        if self.options.plain_eq2 and total > 0:
-            return area / total, 0.0, "scaled to the parent, gaps or not (plain Eq. 2)"
-        if rounding and total > 0:
+            return False, 0.0, ""
+        if total <= 0:
+            return False, area, "the parent less its known parts"
+        if self.options.plain_eq2:
+            return True, 0.0, "scaled to the parent, gaps or not (plain Eq. 2)"
+        if abs(residual) <= self.options.rounding_tolerance * area:
             said = f"the difference of {residual:.3g} ha is rounding and set to zero"
-            return area / total, 0.0, said
+            return True, 0.0, said
         if residual < 0:
-            return area / total, 0.0, "scaled down: the known parts exceed the parent"
-        return 1.0, max(residual, 0.0), "the parent less its known parts"
+            return True, 0.0, "scaled down: the known parts exceed the parent"
+        return False, residual, "the parent less its known parts"
 
     def _add_rest(self, key: str, area: float, leaves: tuple[str, ...], reason: str) -> None:
         self._change(key + REST, None, area, reason)

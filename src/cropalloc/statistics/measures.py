@@ -73,6 +73,5 @@ def parse_item(text: object) -> Item:
             name = name[: -len(ending)]
             break
     # Chinese yearbooks set spaces between the characters of a short name.
-    if re.search(r"[一-鿿]", name):
-        name = re.sub(r"\s+", "", name)
+    name = re.sub(r"(?<=[一-鿿])\s+(?=[一-鿿])", "", name)
     return Item(re.sub(r"\s+", " ", name), measure, is_area)
