@@ -125,7 +125,7 @@ class CellGrid:
             self.columns,
         )
 
-    def table(self, row: np.ndarray, col: np.ndarray, leaf_id: np.ndarray) -> pd.DataFrame:
+    def table(self, row: np.ndarray, col: np.ndarray, leaf_id: Any) -> pd.DataFrame:
         """The contract's table of cells for rows and columns (n,), sorted by cell_id.
 
         The grid goes with it as metadata, see `of_cells`.
@@ -147,10 +147,10 @@ class CellGrid:
         return cells
 
 
-def read_cells(path: str | Path) -> tuple[pd.DataFrame, CellGrid]:
-    """Read cells.parquet and the grid that it was made on; raises InputError."""
-    cells = read_table(path)
-    missing = [name for name in CELL_COLUMNS if name not in cells.columns]
+def read_cells(path: str | Path, columns: list[str] | None = None) -> tuple[pd.DataFrame, CellGrid]:
+    """Read cells.parquet (or some columns) and the grid that it was made on; raises InputError."""
+    cells = read_table(path, columns=columns)
+    missing = [name for name in columns or CELL_COLUMNS if name not in cells.columns]
     if missing:
         raise InputError(f"{path} lacks the column(s) {', '.join(missing)}")
     return cells, CellGrid.of_cells(cells, str(path))

@@ -21,6 +21,10 @@ class Lookup:
         missing = {"unit_id", "name", "level", "parent_id"} - set(units.columns)
         if missing:
             raise InputError(f"{what} lacks the column(s) {', '.join(sorted(missing))}")
+        if units["unit_id"].isna().any():
+            raise InputError(
+                f"{what} has {int(units['unit_id'].isna().sum())} unit(s) without a unit_id"
+            )
         units = units.astype({"unit_id": "str"})
         doubled = units["unit_id"][units["unit_id"].duplicated()].unique()
         if len(doubled):

@@ -2,7 +2,8 @@
 
 Every source pixel is spread evenly over the ground that it covers, so a sum of hectares is kept
 whatever the two resolutions are. North-up rasters in longitude and latitude are overlaid exactly;
-other projections by sub-pixels that are at most an eighth of a cell wide.
+in other projections every pixel is cut into sub-pixels of at most a quarter of a cell, and each of
+them is shared out between the cells that a box of its size around its centre touches.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import rasterio
 import shapely
 from pyproj import Transformer
+from rasterio.transform import Affine
 from rasterio.windows import Window
 from scipy import sparse
 from scipy.interpolate import RectBivariateSpline
@@ -22,7 +24,7 @@ from cropalloc.grid.cellgrid import CRS, CellGrid
 from cropbase.areas import polygon_areas_ha
 
 _WINDOW = 2048
-_SUBPIXELS_PER_CELL = 8
+_SUBPIXELS_PER_CELL = 4
 _SNAP = 1e-6
 """Edges closer than this share of a cell are one edge: 0.0833333333333333 is 1/12."""
 
@@ -47,7 +49,13 @@ class Overlay:
         if span is None:
             return
         (top, bottom), (left, right) = span
-        size = _WINDOW if self.exact else _WINDOW // 2
+        size = _WINDOW
+        if not self.exact:
+            # Sub-pixels depend on their window: the same windows for every strip of a grid.
+            size = _WINDOW // 4
+            top, left = top - top % size, left - left % size
+            bottom = min(bottom + -bottom % size, self.dataset.height)
+            right = min(right + -right % size, self.dataset.width)
         for row in range(top, bottom, size):
             for col in range(left, right, size):
                 yield Window(col, row, min(size, right - col), min(size, bottom - row))
@@ -75,19 +83,28 @@ class Overlay:
             for layer, total in zip(layers, sums, strict=True):
                 total += np.asarray((columns @ (rows @ layer).T).T)
             return
-        lon, lat, areas, parts = self._subpixels(window)
-        col = np.floor((lon - self.grid.bounds[0]) / self.grid.degrees).astype(np.int64)
-        row = np.floor((self.grid.bounds[3] - lat) / self.grid.degrees).astype(np.int64)
-        inside = (col >= 0) & (col < self.grid.columns) & (row >= 0) & (row < self.grid.rows)
-        index = (row * self.grid.columns + col)[inside]
-        if not len(index):
-            return
-        weight = np.repeat(np.repeat(areas / parts**2, parts, axis=0), parts, axis=1)[inside]
-        low = int(index.min())
-        for layer, total in zip(layers, sums, strict=True):
-            value = np.repeat(np.repeat(layer, parts, axis=0), parts, axis=1)[inside]
-            counted = np.bincount(index - low, weights=weight * value)
-            total.reshape(-1)[low : low + len(counted)] += counted
+        column, row, areas, parts, (width, height) = self._subpixels(window)
+        weight = np.repeat(np.repeat(areas / parts**2, parts, axis=0), parts, axis=1)
+        # A box no wider than a cell touches two columns and two rows at most.
+        first_column = np.floor(column - width / 2)
+        first_row = np.floor(row - height / 2)
+        right = np.clip((column + width / 2 - first_column - 1) / width, 0.0, 1.0)
+        lower = np.clip((row + height / 2 - first_row - 1) / height, 0.0, 1.0)
+        repeated = [np.repeat(np.repeat(x, parts, axis=0), parts, axis=1) for x in layers]
+        for d_row, row_share in ((0, 1 - lower), (1, lower)):
+            for d_column, column_share in ((0, 1 - right), (1, right)):
+                at_column = first_column.astype(np.int64) + d_column
+                at_row = first_row.astype(np.int64) + d_row
+                inside = (at_column >= 0) & (at_column < self.grid.columns)
+                inside &= (at_row >= 0) & (at_row < self.grid.rows)
+                index = (at_row * self.grid.columns + at_column)[inside]
+                if not len(index):
+                    continue
+                part = (weight * row_share * column_share)[inside]
+                low = int(index.min())
+                for layer, total in zip(repeated, sums, strict=True):
+                    counted = np.bincount(index - low, weights=part * layer[inside])
+                    total.reshape(-1)[low : low + len(counted)] += counted
 
     def _span(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Rows and columns of the raster that may touch the grid."""
@@ -95,7 +112,7 @@ class Overlay:
         if self.exact:
             # A raster may run from 0 to 360 degrees; nothing else is turned round.
             lon, lat = np.array([west, east]), np.array([north, south])
-            x, y = ~self.dataset.transform * (lon, lat)
+            x, y = apply(~self.dataset.transform, lon, lat)
         else:
             edge = np.linspace(0.0, 1.0, 65)
             lon = west + (east - west) * edge
@@ -106,7 +123,7 @@ class Overlay:
             known = np.isfinite(x) & np.isfinite(y)
             if not known.any():
                 return None
-            x, y = ~self.dataset.transform * (x[known], y[known])
+            x, y = apply(~self.dataset.transform, x[known], y[known])
         pad = 0 if self.exact else 2
         columns = _clip_range(x, self.dataset.width, pad)
         rows = _clip_range(y, self.dataset.height, pad)
@@ -129,7 +146,7 @@ class Overlay:
         middle = sum(self.grid.bounds[::2]) / 2
 
         def corner(d_column: float, d_row: float) -> tuple[np.ndarray, np.ndarray]:
-            x, y = self.dataset.transform * (column + d_column, row + d_row)
+            x, y = apply(self.dataset.transform, column + d_column, row + d_row)
             lon, lat = to_lonlat.transform(x, y)
             return (lon - middle + 180) % 360 - 180 + middle, lat
 
@@ -146,17 +163,47 @@ class Overlay:
         lon, lat, areas = (spline(rows, columns) for spline in self._splines(window))
         return lon, lat, areas
 
-    def _subpixels(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        """Sub-pixel centres (rows x parts, columns x parts), pixel areas, and parts."""
+    def _subpixels(
+        self, window: Window
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, tuple[float, float]]:
+        """Sub-pixel centres as grid columns and rows, pixel areas, parts, and a sub-pixel's size.
+
+        Centres are arrays (rows x parts, columns x parts) in cells from the grid's corner, sizes
+        are in cells.
+        """
         lon, lat, areas = self._splines(window)
         rows = window.row_off + np.arange(window.height) + 0.5
         columns = window.col_off + np.arange(window.width) + 0.5
         area = areas(rows, columns)
-        cell_ha = float(self.grid.row_areas_ha.min())
-        parts = max(1, math.ceil(_SUBPIXELS_PER_CELL * math.sqrt(area.max() / cell_ha)))
+        middle = (rows[len(rows) // 2], columns[len(columns) // 2])
+        pixel = [
+            max(
+                abs(float(spline(*middle, dx=1, grid=False))),
+                abs(float(spline(*middle, dy=1, grid=False))),
+            )
+            / self.grid.degrees
+            for spline in (lon, lat)
+        ]
+        parts = max(1, math.ceil(_SUBPIXELS_PER_CELL * max(pixel)))
         fine_rows = window.row_off + (np.arange(window.height * parts) + 0.5) / parts
         fine_columns = window.col_off + (np.arange(window.width * parts) + 0.5) / parts
-        return lon(fine_rows, fine_columns), lat(fine_rows, fine_columns), area, parts
+        west, _, _, north = self.grid.bounds
+        return (
+            (lon(fine_rows, fine_columns) - west) / self.grid.degrees,
+            (north - lat(fine_rows, fine_columns)) / self.grid.degrees,
+            area,
+            parts,
+            (pixel[0] / parts, pixel[1] / parts),
+        )
+
+
+def apply(
+    transform: Affine, column: np.ndarray | float, row: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
+    """An affine transform of arrays of columns and rows (or, inverted, of x and y)."""
+    x = transform.a * np.asarray(column) + transform.b * np.asarray(row) + transform.c
+    y = transform.d * np.asarray(column) + transform.e * np.asarray(row) + transform.f
+    return x, y
 
 
 def _is_plain_lonlat(dataset: rasterio.DatasetReader) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
@@ -84,9 +83,20 @@ def _read_layer(
     units = lookup.find(values, layer, str(layer.path))
     findings = []
     shapes: dict[str, shapely.Geometry] = {}
-    for value, rows in sorted(table.groupby(values, dropna=False).groups.items(), key=str):
+    if values.isna().any():
+        findings.append(
+            finding(
+                "boundary_without_unit",
+                f"{int(values.isna().sum())} polygon(s) of {layer.path.name} have no value of "
+                f"{layer.attribute}",
+                "their cells are left out unless another layer gives them to a leaf",
+                area_ha=round(float(polygon_areas_ha(table.geometry[values.isna()]).sum()), 3),
+            )
+        )
+    for value in sorted(units):
+        rows = values.index[values == value]
         geometry = shapely.union_all(shapely.make_valid(table.geometry.loc[rows].array))
-        unit = None if pd.isna(value) else units[value]
+        unit = units[value]
         if unit in lookup.leaf_index:
             shapes[unit] = shapely.union(shapes[unit], geometry) if unit in shapes else geometry
             continue
@@ -101,7 +111,7 @@ def _read_layer(
                 text,
                 "its cells are left out unless another layer gives them to a leaf",
                 unit_id=unit,
-                name=None if pd.isna(value) else value,
+                name=value,
                 area_ha=round(float(polygon_areas_ha([geometry])[0]), 3),
             )
         )
@@ -128,12 +138,14 @@ def _burn(
         if not len(hits):
             continue
         common = {"out_shape": strip.shape, "transform": strip.transform}
-        burnt = rasterize(
-            [(geometry[i], index[i]) for i in hits], fill=-1, dtype="int32", **common
-        )
+        burnt = rasterize([(geometry[i], index[i]) for i in hits], fill=-1, dtype="int32", **common)
         # Merging by addition counts the polygons that hold a cell's centre.
         counted = rasterize(
-            [(geometry[i], 1) for i in hits], fill=0, dtype="uint8", merge_alg=MergeAlg.add, **common
+            [(geometry[i], 1) for i in hits],
+            fill=0,
+            dtype="uint8",
+            merge_alg=MergeAlg.add,
+            **common,
         )
         part = slice(start, start + strip.rows)
         free = ~taken[part]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from cropalloc.grid.cellgrid import CellGrid, finding
 from cropalloc.grid.leaves import Lookup
@@ -71,8 +72,11 @@ def prepare_cells(
 
 def _cells(grid: CellGrid, leaf: np.ndarray, lookup: Lookup) -> pd.DataFrame:
     row, col = np.nonzero(leaf >= 0)
-    names = np.asarray(lookup.leaves, dtype=object)
-    return grid.table(row, col, names[leaf[row, col]])
+    # A dictionary array: a text for each of ten million cells would be a gigabyte of objects.
+    names = pa.DictionaryArray.from_arrays(
+        leaf[row, col], pa.array(lookup.leaves, pa.large_string())
+    )
+    return grid.table(row, col, names.dictionary_decode())
 
 
 def _units_without_cells(cells: pd.DataFrame, lookup: Lookup) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ class LeafSets:
     inside : (sets, leaves) sparse bool: which leaves a set has.
     kind : `unit` (a unit of units.parquet) or `targets` (only a residual covers just these).
     set_id : unit_id, or the first target_id that covers the set.
+    crops : of sets that are no unit, the crops whose residual covers just these leaves.
     level : level of the unit; of a residual's unit plus one.
     is_whole : True for the units of the highest level.
     """
@@ -29,6 +30,7 @@ class LeafSets:
     inside: sparse.csr_array
     kind: list[str]
     set_id: list[str]
+    crops: list[str]
     level: list[int]
     is_whole: list[bool]
 
@@ -56,9 +58,7 @@ def leaf_sets(units: pd.DataFrame, members: pd.DataFrame) -> LeafSets:
     }
     orphans = sorted(u for u, above in parent.items() if above is not None and above not in parent)
     if orphans:
-        raise InputError(
-            f"the parent of unit {orphans[0]} is no unit", given=parent[orphans[0]]
-        )
+        raise InputError(f"the parent of unit {orphans[0]} is no unit", given=parent[orphans[0]])
     level = dict(zip(units["unit_id"].astype(str), units["level"].astype(int), strict=True))
     unknown = sorted(set(members["leaf_id"]) - set(parent))
     if unknown:
@@ -81,15 +81,19 @@ def leaf_sets(units: pd.DataFrame, members: pd.DataFrame) -> LeafSets:
     for unit in sorted(below, key=lambda u: (level[u], u)):
         found.setdefault(frozenset(below[unit]), ("unit", unit, level[unit], level[unit] == top))
     covers = members.groupby(["target_id", "crop"])["leaf_id"]
-    for (target, _), group in sorted(covers, key=lambda item: item[0]):
+    crops: dict[frozenset[int], list[str]] = {}
+    for (target, crop), group in sorted(covers, key=lambda item: item[0]):
         key = frozenset(index[leaf] for leaf in group if leaf in index)
         if key and key not in found:
             base = target.partition("~")[0]
             found[key] = ("targets", target, level.get(base, -1) + 1, False)
+        if key and found[key][0] == "targets":
+            crops.setdefault(key, []).append(crop)
     order = sorted(found, key=lambda key: (len(key), found[key][0] != "unit", found[key][1]))
     inside = _incidence(order, len(leaves))
     kind, set_id, levels, whole = zip(*(found[key] for key in order), strict=True)
-    return LeafSets(leaves, inside, list(kind), list(set_id), list(levels), list(whole))
+    of_set = ["+".join(sorted(set(crops.get(key, [])))) for key in order]
+    return LeafSets(leaves, inside, list(kind), list(set_id), of_set, list(levels), list(whole))
 
 
 def demand_inside(
@@ -124,7 +128,8 @@ def demand_inside(
     for key, hectares in total.items():
         if key not in by_target:
             raise InputError(
-                f"target {key[0]} of {key[1]} covers no leaf", remedy="harmonise the statistics anew"
+                f"target {key[0]} of {key[1]} covers no leaf",
+                remedy="harmonise the statistics anew",
             )
         leaves = frozenset(index[leaf] for leaf in by_target[key] if leaf in index)
         covered[leaves] = covered.get(leaves, 0.0) + float(hectares)
@@ -152,6 +157,4 @@ def _contained(
     keep = shared.data == size_inner[col]
     if proper:
         keep &= size_inner[col] < size_outer[row]
-    return sparse.csr_array(
-        (np.ones(int(keep.sum())), (row[keep], col[keep])), shape=shared.shape
-    )
+    return sparse.csr_array((np.ones(int(keep.sum())), (row[keep], col[keep])), shape=shared.shape)

@@ -121,9 +121,7 @@ def _cells_of_leaf(leaf_id: pd.Series, sets: LeafSets) -> list[np.ndarray]:
     return [order[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def _write_selected(
-    table: pd.DataFrame, cropland: Land, irrigated: Land, path: str | Path
-) -> None:
+def _write_selected(table: pd.DataFrame, cropland: Land, irrigated: Land, path: str | Path) -> None:
     choice = np.array(["none", "cropland", "irrigated", "both"], dtype=object)
     code = cropland.promoted + 2 * irrigated.promoted
     selected = pd.DataFrame(
@@ -153,13 +151,15 @@ def _write_consistency(
                 continue
             leaves = sets.inside[[position], :].indices
             set_id = sets.set_id[position]
-            label = names.get(set_id, f"the rest of {names.get(set_id.partition('~')[0], set_id)}")
+            rest_of = names.get(set_id.partition("~")[0], set_id)
+            label = names.get(set_id, f"the rest of {rest_of} ({sets.crops[position]})")
             rows.append(
                 {
                     "land": land,
                     "kind": sets.kind[position],
                     "unit_id": set_id,
                     "name": label,
+                    "crops": sets.crops[position],
                     "level": sets.level[position],
                     "leaves": len(leaves),
                     "cells": sum(len(cells_of_leaf[leaf]) for leaf in leaves),
@@ -168,7 +168,7 @@ def _write_consistency(
                 }
             )
     frame = pd.DataFrame(rows).sort_values(
-        ["land", "level", "kind", "unit_id"], kind="stable", ignore_index=True
+        ["land", "level", "kind", "unit_id", "leaves", "crops"], kind="stable", ignore_index=True
     )
     frame = frame.rename(columns={"highest_ha": "max_ha", "slack_ha": "foreseen_slack_ha"})
     with atomic_path(path) as temporary:

@@ -34,9 +34,7 @@ class Needs:
         return asked
 
 
-def read_needs(
-    areas: pd.DataFrame, members: pd.DataFrame, year: int, leaf_ids: list[str]
-) -> Needs:
+def read_needs(areas: pd.DataFrame, members: pd.DataFrame, year: int, leaf_ids: list[str]) -> Needs:
     """Targets with a physical area above zero at `year`, and their leaves.
 
     Parameters

@@ -13,7 +13,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform
 
 from cropalloc.grid.cellgrid import CRS, CellGrid
-from cropalloc.grid.overlay import Overlay
+from cropalloc.grid.overlay import Overlay, apply
 from cropbase.errors import InputError
 from cropbase.rasters import open_raster
 
@@ -94,7 +94,7 @@ class CellSampler:
         dataset = open_raster(path)
         to_raster = Transformer.from_crs(CRS, dataset.crs, always_xy=True)
         x, y = to_raster.transform(self.lon, self.lat)
-        column, row = ~dataset.transform * (np.asarray(x), np.asarray(y))
+        column, row = apply(~dataset.transform, x, y)
         inside = (column >= 0) & (column <= dataset.width) & (row >= 0) & (row <= dataset.height)
         if inside.mean() < self.min_cover_share:
             outside = int(np.argmin(inside))
@@ -126,7 +126,7 @@ def _resampling(dataset: rasterio.DatasetReader, grid: CellGrid) -> Resampling:
     ratio = abs(target.a) / grid.degrees
     if dataset.crs == CRS and abs(ratio - 1) < 1e-6:
         west, _, _, north = grid.bounds
-        column, row = ~dataset.transform * (west, north)
+        column, row = apply(~dataset.transform, west, north)
         if abs(column - round(column)) < 1e-3 and abs(row - round(row)) < 1e-3:
             return Resampling.nearest
     return Resampling.average if ratio < 0.999 else Resampling.bilinear

@@ -131,7 +131,7 @@ class Scorer:
             if other is not None and other != UNIFORM and parse(other) not in wanted:
                 wanted.append(parse(other))  # is visited in its turn
         for crop in sorted({crop for crop, _ in wanted}):
-            self.concordance.name(crop, "")  # raises for a crop that is not there
+            self.concordance.name(crop, "spam")  # raises for a crop that is not there
         return wanted
 
     def _load(self, activity: Activity) -> None:

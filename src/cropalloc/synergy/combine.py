@@ -39,7 +39,7 @@ def combine_cropland(
     Raises InputError if a source has no file, no CRS, impossible values or covers no cell, or if
     a score table is incomplete.
     """
-    table, grid = read_cells(cells)
+    table, grid = read_cells(cells, ["cell_id", "row", "col", "area_ha"])
     cropland, report = combine_land(table, grid, synergy.cropland, year, "cropland", synergy)
     if synergy.irrigated is None:
         irrigated = _no_land(cropland)
@@ -202,7 +202,9 @@ def _nest(
             ),
             _row("irrigated", "above_cropland_cells", part, int(over.sum()), "cells", ""),
         ]
-        log.info("irrigated above cropland (%s): %.0f ha in %d cells", part, excess.sum(), over.sum())
+        log.info(
+            "irrigated above cropland (%s): %.0f ha in %d cells", part, excess.sum(), over.sum()
+        )
     if not cut:
         # A cell that only irrigation maps know gets the rank after the last.
         seen = cropland["max_ha"].fillna(0) > 0

@@ -20,7 +20,9 @@ def default_ranks(sources: list[str]) -> Ranks:
     the six pairs 6-11; alone 12-15 in the order of trust. Rank 1 is the best.
     """
     ordered = [
-        frozenset(group) for size in range(len(sources), 0, -1) for group in combinations(sources, size)
+        frozenset(group)
+        for size in range(len(sources), 0, -1)
+        for group in combinations(sources, size)
     ]
     return {group: rank for rank, group in enumerate(ordered, start=1)}
 
