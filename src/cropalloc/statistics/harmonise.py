@@ -92,6 +92,7 @@ class _Run:
         self, tree: UnitTree, figures: dict[str, float], flags: dict[str, str], options: Options
     ) -> None:
         self.tree, self.figures, self.flags, self.options = tree, figures, flags, options
+        self.hidden: dict[str, float] = {}  # figures of units without cells
         self.result = Harmonised()
 
     def run(self) -> Harmonised:
@@ -157,7 +158,7 @@ class _Run:
         for key in self.tree.order:
             if self.tree.has_cells(key) or key not in self.figures:
                 continue
-            value = self.figures.pop(key)
+            value = self.hidden[key] = self.figures.pop(key)
             above = self.tree.parent.get(key)
             hidden = above is not None and not self.tree.has_cells(above)
             if value > 0 and not hidden:
@@ -196,8 +197,10 @@ class _Run:
         covered = {leaf for part in parts for leaf in tree.leaves[part]}
         rest = tuple(leaf for leaf in leaves if leaf not in covered)
         total = sum(self.figures[part] for part in parts)
-        scale, residual, reason = self._balance(area, total, bool(rest))
-        if scale is None:
+        around = self.tree.nearest(key, {**self.figures, **self.hidden})
+        hidden = sum(self.hidden.get(unit, 0.0) for unit in around)
+        divisor, residual, reason = self._balance(area, total, hidden, bool(rest))
+        if divisor is None:
             for part in parts:
                 self._change(part, self.figures[part], 0.0, f"set aside: {reason}")
             self._add_rest(key, area, leaves, reason)
@@ -206,34 +209,45 @@ class _Run:
             self._add_rest(key, residual, rest, f"residual of {len(rest)} lowest units; {reason}")
         for part in parts:
             before = self.figures[part]
-            # Shares first: area / total overflows where the figures are very small.
-            after = area * (before / total) if scale else before
+            # Shares first: area / divisor overflows where the figures are very small.
+            after = area * (before / divisor) if divisor else before
             changed = not _same(before, after)
             if changed:
-                text = f"{reason}: {area:.10g} ha of {key!r} / {total:.10g} ha of its {len(parts)}"
+                text = f"{reason}: {area:.10g} ha of {key!r} / {divisor:.10g} ha of its parts"
                 self._change(part, before, after, text)
             suffix = "+scaled" if changed else ""
             self._place(part, after, self._flag(part) + suffix)
 
-    def _balance(self, area: float, total: float, has_rest: bool) -> tuple[bool | None, float, str]:
-        """(whether the known parts are scaled, None = set aside; residual; reason) of a unit."""
-        residual = area - total
+    def _balance(
+        self, area: float, total: float, hidden: float, has_rest: bool
+    ) -> tuple[float | None, float, str]:
+        """How a unit's area meets its known parts.
+
+        `total` is the sum of the parts with cells, `hidden` that of the parts without, whose share
+        goes to the residual. Returns what the parts are divided by (None: they are set aside, 0:
+        they keep their figures), the residual, and the reason.
+        """
         if not has_rest:
             if total > 0:
-                return True, 0.0, "scaled to the parent (Eq. 1-2)"
+                return total, 0.0, "scaled to the parent (Eq. 1-2)"
             if area > 0:
                 return None, area, "all parts are zero under a positive parent"
-            return False, 0.0, ""
+            return 0.0, 0.0, ""
+        known = total + hidden
         if total <= 0:
-            return False, area, "the parent less its known parts"
+            return 0.0, area, "the parent less its known parts"
+        gap = area - known
         if self.options.plain_eq2:
-            return True, 0.0, "scaled to the parent, gaps or not (plain Eq. 2)"
-        if abs(residual) <= self.options.rounding_tolerance * area:
-            said = f"the difference of {residual:.3g} ha is rounding and set to zero"
-            return True, 0.0, said
-        if residual < 0:
-            return True, 0.0, "scaled down: the known parts exceed the parent"
-        return False, residual, "the parent less its known parts"
+            reason = "scaled to the parent, gaps or not (plain Eq. 2)"
+        elif abs(gap) <= self.options.rounding_tolerance * area:
+            reason = f"the difference of {gap:.3g} ha is rounding and set to zero"
+        elif gap < 0:
+            reason = "scaled down: the known parts exceed the parent"
+        else:
+            return 0.0, area - total, "the parent less its known parts"
+        if hidden:
+            reason += f" ({hidden:.10g} ha of units without cells are the residual)"
+        return known, area * (hidden / known), reason
 
     def _add_rest(self, key: str, area: float, leaves: tuple[str, ...], reason: str) -> None:
         self._change(key + REST, None, area, reason)

@@ -144,6 +144,18 @@ def test_a_unit_without_cells_gives_its_area_to_the_residual():
     assert areas(targets) == {"a1": 10, "A~rest": 50, "B": 40} and targets["A~rest"][1] == {"a2"}
 
 
+def test_rounding_beside_a_unit_without_cells_is_still_only_rounding():
+    figures = {"N": 100, "A": 60, "B": 40, "a1": 40, "a3": 19.994}
+    targets, _ = run(figures, leaves=["a1", "a2", "b1", "b2"], rounding_tolerance=1e-3)
+    assert areas(targets) == {"a1": 60 * 40 / 59.994, "A~rest": 60 * 19.994 / 59.994, "B": 40}
+
+
+def test_parts_with_and_without_cells_above_their_parent_shrink_alike():
+    figures = {"N": 100, "A": 60, "B": 40, "a1": 60, "a3": 60}
+    targets, _ = run(figures, leaves=["a1", "a2", "b1", "b2"])
+    assert areas(targets) == {"a1": 30, "A~rest": 30, "B": 40}
+
+
 def test_a_province_without_cells_is_told_once():
     figures = {"N": 100, "A": 60, "B": 40, "b1": 30, "b2": 10}
     targets, result = run(figures, leaves=["a1", "a2", "a3"])
