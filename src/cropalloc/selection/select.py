@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,7 +118,7 @@ def _cells_of_leaf(leaf_id: pd.Series, sets: LeafSets) -> list[np.ndarray]:
     position = leaf_id.map(index).to_numpy()
     order = np.argsort(position, kind="stable")
     bounds = np.searchsorted(position[order], np.arange(len(sets.leaves) + 1))
-    return [order[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [order[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def _write_selected(table: pd.DataFrame, cropland: Land, irrigated: Land, path: str | Path) -> None:

@@ -98,6 +98,7 @@ class Scorer:
         self.values: dict[Activity, np.ndarray] = {}
         self.notes: dict[Activity, list[str]] = {}
         self.prices: dict[str, float] = {}
+        self.lost: list[str] = []
 
     def run(self) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         """The table of scores and the rows of the report."""
@@ -130,7 +131,8 @@ class Scorer:
             other = self.settings.fallbacks.get(name_of(activity))
             if other is not None and other != UNIFORM and parse(other) not in wanted:
                 wanted.append(parse(other))  # is visited in its turn
-        for crop in sorted({crop for crop, _ in wanted}):
+        named = [parse(name) for pair in self.settings.fallbacks.items() for name in pair]
+        for crop in sorted({crop for crop, _ in [*wanted, *named] if crop}):
             self.concordance.name(crop, "spam")  # raises for a crop that is not there
         return wanted
 
@@ -187,48 +189,54 @@ class Scorer:
         return not asked.any() or bool(np.any(score[asked] > 0))
 
     def _resolve(self, activity: Activity, own: dict[Activity, np.ndarray]) -> np.ndarray:
-        """The score of a needed activity, by its fallbacks where its own is unusable."""
-        seen = [activity]
-        while seen[-1] in self.faults:
-            here = seen[-1]
+        """The score of a needed activity, by its fallbacks where its own is unusable.
+
+        An activity without any usable score goes to `lost`, and is missing everywhere.
+        """
+        chain = [activity]
+        faults = [f"{name_of(activity)}: {self.faults.get(activity, '')}"]
+        while True:
+            here = chain[-1]
+            if here not in self.faults:
+                if len(chain) == 1:
+                    return own[here]
+                if self._any_above_zero(activity, own[here]):
+                    self._note(activity, name_of(here))
+                    return own[here].copy()
+                faults.append(f"{name_of(here)}: all its scores are zero or missing there")
+            elif len(chain) > 1:
+                faults.append(f"its fallback {name_of(here)}: {self.faults[here]}")
             other = self.settings.fallbacks.get(name_of(here), self.settings.default_fallback)
             if other is None:
+                self.lost.append(", ".join(faults))
                 return np.full(len(self.cells), np.nan, dtype=np.float32)
             if other == UNIFORM:
-                self.notes[activity].append(f"{self.faults[activity]}: fallback {UNIFORM}")
+                self._note(activity, UNIFORM)
                 share = self.cells["cropland_mean_ha"] / self.cells["area_ha"]
                 return (100.0 * share).to_numpy(np.float32)
-            if parse(other) in seen:
-                circle = " -> ".join([name_of(a) for a in seen] + [other])
+            if parse(other) in chain:
                 raise InputError(
                     f"the fallbacks of {name_of(activity)} lead in a circle",
-                    given=circle,
+                    given=" -> ".join([name_of(link) for link in chain] + [other]),
                     remedy="let one of them fall back to `uniform`",
                 )
-            seen.append(parse(other))
-        if len(seen) > 1:
-            note = f"{self.faults[activity]}: fallback {name_of(seen[-1])}"
-            self.notes[activity].append(note)
-            log.warning("%s: %s", name_of(activity), note)
-        return own[seen[-1]].copy()
+            chain.append(parse(other))
+
+    def _note(self, activity: Activity, fallback: str) -> None:
+        note = f"{self.faults[activity]}: fallback {fallback}"
+        self.notes[activity].append(note)
+        log.warning("%s: %s", name_of(activity), note)
 
     def _complain(self) -> None:
-        """Raise one error for all activities that have neither scores nor a fallback."""
-        lost = []
-        for activity in self.needs.activities:
-            has_way = (
-                name_of(activity) in self.settings.fallbacks
-                or self.settings.default_fallback is not None
-            )
-            if activity in self.faults and not has_way:
-                lost.append(f"{name_of(activity)}: {self.faults[activity]}")
-        if lost:
+        """Raise one error for all activities that have neither scores nor a usable fallback."""
+        if self.lost:
             raise InputError(
-                f"{len(lost)} activity(ies) of {self.year} cannot be scored",
-                given="; ".join(lost[:10]) + (f"; and {len(lost) - 10} more" * (len(lost) > 10)),
+                f"{len(self.lost)} activity(ies) of {self.year} cannot be scored",
+                given="; ".join(self.lost[:10])
+                + (f"; and {len(self.lost) - 10} more" * (len(self.lost) > 10)),
                 remedy="mend the rasters, or declare a fallback for each under "
-                f"suitability.fallbacks, e.g. `{lost[0].partition(':')[0]}: uniform` or another "
-                "activity such as wheat_H",
+                f"suitability.fallbacks, e.g. `{self.lost[0].partition(':')[0]}: uniform` or "
+                "another activity such as wheat_H",
             )
 
     def _fill_targets(

@@ -116,7 +116,7 @@ def combine_land(
             result[key][first:last] = values
         looked[:, 0] += np.isfinite(hectares).sum(axis=1)
         looked[:, 1] += np.nansum(hectares, axis=1)
-    for source, (count, total) in zip(maps, looked, strict=True):
+    for source, (count, _total) in zip(maps, looked, strict=True):
         if not count:
             raise InputError(
                 f"source {source.source.name} covers none of the {len(cells)} cells",

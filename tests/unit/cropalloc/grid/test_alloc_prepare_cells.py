@@ -84,7 +84,7 @@ def test_the_order_of_the_features_does_not_matter(tmp_path):
 def test_a_unit_without_a_centre_takes_the_cell_that_it_overlaps_most(tmp_path):
     small = shapely.box(0.26, 0.51, 0.315, 0.54)  # mostly in column 2, beside every centre
     path = layer(tmp_path, {"A": shapely.box(0, 0, 1, 1), "B": small})
-    cells, grid, findings = prepare(tmp_path, units(tmp_path, NATION), polygons(path))
+    cells, _grid, findings = prepare(tmp_path, units(tmp_path, NATION), polygons(path))
     assert cells[cells["leaf_id"] == "B"][["row", "col"]].to_numpy().tolist() == [[4, 2]]
     assert len(cells) == 100
     told = findings[findings["kind"] == "unit_without_centre"].iloc[0]

@@ -44,7 +44,10 @@ def land(rows):
     n = len(rows)
     cells = grid.table(np.zeros(n, int), np.arange(n), np.array([row[0] for row in rows]))
     full = [(*row, 0.0, 0.0, None)[:7] if len(row) == 4 else row for row in rows]
-    columns = ["leaf", *(f"{k}_{p}" for k in ("cropland", "irrigated") for p in ("mean_ha", "max_ha", "rank"))]
+    columns = [
+        "leaf",
+        *(f"{k}_{p}" for k in ("cropland", "irrigated") for p in ("mean_ha", "max_ha", "rank")),
+    ]
     synergy = pd.DataFrame(full, columns=columns).drop(columns="leaf")
     for kind in ("cropland", "irrigated"):
         synergy[f"{kind}_rank"] = synergy[f"{kind}_rank"].astype("Int16")
@@ -54,7 +57,13 @@ def land(rows):
 def select(tmp_path, target_rows, land_rows, units=UNITS, year=2010, **more):
     cells, synergy = land(land_rows)
     areas, members = targets(target_rows)
-    tables = {"cells": cells, "synergy": synergy, "areas": areas, "members": members, "units": units}
+    tables = {
+        "cells": cells,
+        "synergy": synergy,
+        "areas": areas,
+        "members": members,
+        "units": units,
+    }
     for name, table in tables.items():
         write_table(table, tmp_path / f"{name}.parquet")
     select_cells(
@@ -131,7 +140,11 @@ def test_a_unit_with_targets_but_no_cell_is_all_slack(tmp_path):
 
 
 def test_irrigated_demand_promotes_irrigated_land_and_the_cropland_around_it(tmp_path):
-    cells = [("p1", 10, 20, 1, 4, 12, 1), ("p1", 10, 20, 2, 4, 6, 2), *[(*f, 0, 0, None) for f in FOUR[1:]]]
+    cells = [
+        ("p1", 10, 20, 1, 4, 12, 1),
+        ("p1", 10, 20, 2, 4, 6, 2),
+        *[(*f, 0, 0, None) for f in FOUR[1:]],
+    ]
     selected, told = select(tmp_path, [("p1", "rice", {"I": 11.0}, ["p1"])], cells)
     assert selected["irrigated_ha"].tolist()[:2] == [12, 4]
     assert selected["cropland_ha"].tolist()[:2] == [20, 10]
@@ -159,7 +172,9 @@ def test_nothing_is_promoted_if_so_set(tmp_path):
 
 
 def test_a_margin_wants_more_land_but_makes_no_slack(tmp_path):
-    selected, told = select(tmp_path, [("p1", "wheat", {"H": 10.0}, ["p1"])], FOUR, margin_share=0.1)
+    selected, told = select(
+        tmp_path, [("p1", "wheat", {"H": 10.0}, ["p1"])], FOUR, margin_share=0.1
+    )
     assert selected["cropland_ha"].iloc[0] == 20
     assert told["foreseen_slack_ha"].sum() == 0
 
@@ -231,7 +246,9 @@ def test_demand_inside_against_sets_by_hand():
         ]
     )
     sets = leaf_sets(UNITS, members)
-    demand = dict(zip(sets.set_id, demand_inside(sets, areas, members, ("I", "H", "L")), strict=True))
+    demand = dict(
+        zip(sets.set_id, demand_inside(sets, areas, members, ("I", "H", "L")), strict=True)
+    )
     assert demand["p1"] == 3 and demand["P"] == 7 and demand["Q"] == 8 and demand["N"] == 31
     assert demand["P~rest"] == 4 and demand["N~rest"] == 24
     water = dict(zip(sets.set_id, demand_inside(sets, areas, members, ("I",)), strict=True))
@@ -242,7 +259,10 @@ def test_demand_inside_against_sets_by_hand():
     ("change", "message"),
     [
         ({"year": 2015}, r"no targets of 2015(.|\n)*years 2010"),
-        ({"target_rows": [("p1", "wheat", {"H": -1.0}, ["p1"])]}, "physical area is no area(.|\n)*-1"),
+        (
+            {"target_rows": [("p1", "wheat", {"H": -1.0}, ["p1"])]},
+            "physical area is no area(.|\n)*-1",
+        ),
         ({"target_rows": [("p1", "wheat", {"H": np.nan}, ["p1"])]}, "physical area is no area"),
         ({"target_rows": [("x", "wheat", {"H": 1.0}, ["x"])]}, "leaf x, which is no unit"),
         ({"land_rows": [("p1", 0, 0, None)]}, "no cell has cropland"),

@@ -23,7 +23,9 @@ GRID = CellGrid.from_bounds((100.0, 30.0, 100.4, 30.3), 360)  # 3 rows, 4 column
 PAPER = ["CACD", "CLCD", "GLC_FCS30", "CNLUCC"]
 
 
-def write_raster(path, values, *, degrees=0.1, west=100.0, north=30.3, crs="EPSG:4326", nodata=None):
+def write_raster(
+    path, values, *, degrees=0.1, west=100.0, north=30.3, crs="EPSG:4326", nodata=None
+):
     height, width = values.shape
     with rasterio.open(
         path,
@@ -143,7 +145,12 @@ def test_agreement_against_a_cell_by_cell_loop():
 
 @pytest.mark.parametrize(
     ("kind", "factor"),
-    [("fraction", 1.0), ("percent", 100.0), ("km2", AREAS.reshape(3, 4) / 100), ("hectares", AREAS.reshape(3, 4))],
+    [
+        ("fraction", 1.0),
+        ("percent", 100.0),
+        ("km2", AREAS.reshape(3, 4) / 100),
+        ("hectares", AREAS.reshape(3, 4)),
+    ],
 )
 def test_every_kind_of_value_means_the_same_hectares(tmp_path, kind, factor):
     path = write_raster(tmp_path / "a.tif", SHARES * factor)
@@ -175,8 +182,12 @@ def test_unusable_pixels_of_the_2m_map_leave_the_denominator(tmp_path):
     assert share[2, 0] == pytest.approx(0.5)  # outside holds none
     assert share[0, 3] == 0
     assert measure(report, "combined", "cells_no_source_covers") == 1
-    assert measure(report, "one", "unusable_pixels") == pytest.approx(AREAS[1] / 2 + AREAS[6], rel=1e-6)
-    assert measure(report, "one", "added_for_unusable_pixels") == pytest.approx(AREAS[1] / 2, rel=1e-6)
+    assert measure(report, "one", "unusable_pixels") == pytest.approx(
+        AREAS[1] / 2 + AREAS[6], rel=1e-6
+    )
+    assert measure(report, "one", "added_for_unusable_pixels") == pytest.approx(
+        AREAS[1] / 2, rel=1e-6
+    )
 
 
 def test_shards_join_and_must_not_overlap(tmp_path):
@@ -212,7 +223,9 @@ def test_an_undeclared_nodata_value_can_be_configured(tmp_path):
 
 
 def test_strips_of_one_row_change_nothing(tmp_path):
-    path = write_raster(tmp_path / "a.tif", np.random.default_rng(6).random((29, 37)), degrees=0.0111)
+    path = write_raster(
+        tmp_path / "a.tif", np.random.default_rng(6).random((29, 37)), degrees=0.0111
+    )
     whole, _ = combine(tmp_path, [source(path)])
     strips, _ = combine(tmp_path, [source(path)], strip_rows=1)
     pd.testing.assert_frame_equal(whole, strips, rtol=1e-12)
@@ -223,7 +236,9 @@ def test_rounding_of_whole_km2_is_cut_and_told(tmp_path):
     path = write_raster(tmp_path / "a.tif", km2)
     table, report = combine(tmp_path, [source(path, kind="km2")])
     assert (table["cropland_max_ha"] <= AREAS * (1 + 1e-12)).all()
-    assert measure(report, "one", "cut_to_pixel_area") == pytest.approx((km2.ravel() * 100 - AREAS).sum())
+    assert measure(report, "one", "cut_to_pixel_area") == pytest.approx(
+        (km2.ravel() * 100 - AREAS).sum()
+    )
 
 
 def test_irrigated_above_cropland_is_cut_or_cropland_raised(tmp_path):
@@ -234,11 +249,15 @@ def test_irrigated_above_cropland_is_cut_or_cropland_raised(tmp_path):
     waters = [source(write_raster(tmp_path / "i.tif", water), "i")]
     excess = (np.maximum(water - crop, 0).ravel() * AREAS).sum()
     cut, report = combine(tmp_path, crops, waters)
-    assert cut["irrigated_mean_ha"].to_numpy() == pytest.approx(np.minimum(crop, water).ravel() * AREAS)
+    assert cut["irrigated_mean_ha"].to_numpy() == pytest.approx(
+        np.minimum(crop, water).ravel() * AREAS
+    )
     assert cut["cropland_mean_ha"].to_numpy() == pytest.approx(crop.ravel() * AREAS)
     assert measure(report, "above_cropland", "mean_ha") == pytest.approx(excess)
     raised, report = combine(tmp_path, crops, waters, irrigated_above_cropland="raise")
-    assert raised["cropland_max_ha"].to_numpy() == pytest.approx(np.maximum(crop, water).ravel() * AREAS)
+    assert raised["cropland_max_ha"].to_numpy() == pytest.approx(
+        np.maximum(crop, water).ravel() * AREAS
+    )
     assert raised["irrigated_mean_ha"].to_numpy() == pytest.approx(water.ravel() * AREAS)
     assert raised["cropland_rank"].iloc[0] == 2  # after the only combination of cropland sources
     assert raised["cropland_agreement"].iloc[0] == 0
@@ -275,12 +294,20 @@ def test_cells_between_the_strips_stay_missing_rows(tmp_path):
     ("make", "message"),
     [
         (lambda p: source(str(p / "none.tif")), r"source one: no file .*none\.tif"),
-        (lambda p: source(write_raster(p / "a.tif", SHARES, crs=None)), "no coordinate reference system"),
+        (
+            lambda p: source(write_raster(p / "a.tif", SHARES, crs=None)),
+            "no coordinate reference system",
+        ),
         (lambda p: source(write_raster(p / "a.tif", SHARES), band=2), "has no band 2"),
         (lambda p: source(write_raster(p / "a.tif", SHARES * 100)), "a value is no fraction"),
-        (lambda p: source(write_raster(p / "a.tif", SHARES, west=10.0)), "covers none of the 12 cells"),
         (
-            lambda p: source(write_raster(p / "a.tif", np.full((3, 4), 7, np.uint8)), kind="cropland_mask"),
+            lambda p: source(write_raster(p / "a.tif", SHARES, west=10.0)),
+            "covers none of the 12 cells",
+        ),
+        (
+            lambda p: source(
+                write_raster(p / "a.tif", np.full((3, 4), 7, np.uint8)), kind="cropland_mask"
+            ),
             "is no cropland mask",
         ),
     ],
