@@ -41,7 +41,7 @@ class CellSampler:
         self.lat = cells["lat"].to_numpy()
 
     def values(self, path: str | Path, what: str) -> np.ndarray:
-        """(n,) float32, NaN = none. Average where the raster is finer than the cells, else bilinear.
+        """(n,) float32, NaN = none; averages of a raster finer than the cells, else bilinear.
 
         Raises InputError if the raster is absent, has no CRS or does not cover the cells.
         """
