@@ -47,9 +47,10 @@ def baseline_areas(
     areas_path : Parquet, written: `cell_id, crop, system, physical_ha, harvested_ha, beyond_ha`
         (rows above zero); `beyond_ha` is what exceeds the cropland in capped mode.
 
-    Every target is placed in full. Where all weights of a target are zero (no score, no cropland)
+    Every target with a cell is placed in full; one without is left out, and the log says which and
+    how much. Where all weights of a target are zero (no score, no cropland)
     the next simpler weight serves: cropland, then equal cells; the log says where. Returns the
-    table. Raises InputError for a target without a cell.
+    table. Raises InputError for tables that cannot be used.
     """
     table = read_table(cells).sort_values("cell_id", ignore_index=True)
     covers, wanted = read_table(members), read_table(systems_areas)
@@ -73,10 +74,16 @@ def baseline_areas(
             by_leaf[leaf] for leaf in leaves.get((row.crop, row.target_id), []) if leaf in by_leaf
         ]
         if not inside:
-            raise InputError(
-                f"target {row.target_id} of {row.crop} has {row.physical_ha:.3f} ha but no cell",
-                remedy="see grid/findings.csv: the unit lies outside the grid or in no cell",
+            log.warning(
+                "target %s of %s %s has %.3f ha but no cell that offers cropland: left out",
+                row.target_id,
+                row.crop,
+                row.system,
+                row.physical_ha,
             )
+            where.append(np.empty(0, dtype=np.int64))
+            weights.append(np.empty(0))
+            continue
         at = np.sort(np.concatenate(inside))
         where.append(at)
         weights.append(_weight(row, at, land, score))

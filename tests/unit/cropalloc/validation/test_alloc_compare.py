@@ -325,10 +325,15 @@ def test_without_a_score_cropland_weighs_and_without_cropland_all_cells(base, tm
     assert areas.query("crop == 'rice' and system == 'L'")["physical_ha"].nunique() == 2
 
 
+def test_a_target_without_a_cell_is_left_out_and_told(base, caplog):
+    run, land, _ = base
+    areas = run("cropland", True, land[land["leaf_id"] != "C"])
+    assert "target P2 of wheat H has 83.325 ha but no cell" in caplog.text
+    assert areas["harvested_ha"].sum() == pytest.approx(1000.1 + 70.7 + 29.3)
+
+
 def test_faults_of_baselines_are_told(base, tmp_path):
-    run, land, scores = base
-    with pytest.raises(InputError, match="P2 of wheat has .* ha but no cell"):
-        run("cropland", True, land[land["leaf_id"] != "C"])
+    run, _, scores = base
     write_table(scores.assign(rice_L=-1.0), tmp_path / "scores.parquet")
     with pytest.raises(InputError, match="negative score"):
         run("suitability_cropland", True)
