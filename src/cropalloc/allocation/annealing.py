@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 SAMPLE_CELLS = 6000  # cells read while the temperature is still high, in each leaf on average
 COOLING = 0.3
 MAX_NEWTON = 12
-DENSE_DEMANDS = 400  # with more demands, those of one leaf are eliminated leaf by leaf
+ENOUGH = 0.03  # relative miss of the worst statistic at which a temperature is done with
+DENSE_DEMANDS = 300  # with more demands, those of one leaf are eliminated leaf by leaf
 
 
 class Curvature:
@@ -32,78 +33,50 @@ class Curvature:
     """
 
     def __init__(self, compiled: Compiled) -> None:
-        self.compiled = compiled
         d = compiled.n_demands
-        n_leaves = len(compiled.weight)
-        leaves_of = np.zeros(d, dtype=np.int64)
-        self.members: list[np.ndarray] = []
-        self.maps: list[np.ndarray] = []
-        for leaf in range(n_leaves):
-            owner = np.where(compiled.allowed[leaf][:, None], compiled.owner[leaf], -1)
-            members = np.unique(owner[owner >= 0])
-            matrix = np.zeros((len(members), owner.shape[0]))
-            rows, columns = np.nonzero(owner >= 0)
-            place = np.searchsorted(members, owner[rows, columns])
-            np.add.at(matrix, (place, rows), compiled.coefficient[leaf][rows, columns])
-            self.members.append(members)
-            self.maps.append(matrix)
-            leaves_of[members] += 1
-        self.local = leaves_of <= 1
-        self.dense = d <= DENSE_DEMANDS
+        owner = np.where(compiled.allowed[:, :, None], compiled.owner, -1)
+        leaf, k, q = np.nonzero(owner >= 0)
+        key, self.entry_place = np.unique(leaf * d + owner[leaf, k, q], return_inverse=True)
+        self.members = (key % d).astype(np.int64)
+        self.start = np.searchsorted(key // d, np.arange(len(owner) + 1)).astype(np.int64)
+        leaves_of = np.bincount(self.members, minlength=d)
+        self.local = (leaves_of <= 1) if d > DENSE_DEMANDS else np.zeros(d, dtype=bool)
+        self.entry_place = self.entry_place.astype(np.int64) - self.start[leaf]
+        self.entry_activity = k.astype(np.int64)
+        self.entry_leaf = leaf
+        self.entry_owner = owner[leaf, k, q]
+        self.entry_value = compiled.coefficient[leaf, k, q]
+        self.entry_start = np.searchsorted(leaf, np.arange(len(owner) + 1)).astype(np.int64)
+        self.n_demands = d
 
-    def solve(self, curve: np.ndarray, gradient: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-        """Newton's step -H^-1 g with `fixed` demands kept where they are."""
-        blocks = [a @ curve[leaf] @ a.T for leaf, a in enumerate(self.maps)]
-        diagonal = np.zeros(self.compiled.n_demands)
-        for members, block in zip(self.members, blocks, strict=True):
-            diagonal[members] += np.diag(block)
-        ridge = 1e-9 * diagonal + 1e-14 * diagonal.max(initial=0.0) + 1e-300
-        if self.dense:
-            return self._solve_dense(blocks, gradient, fixed, ridge)
-        return self._solve_nested(blocks, gradient, fixed, ridge)
+    def solve(
+        self, curve: np.ndarray, gradient: np.ndarray, fixed: np.ndarray, damping: np.ndarray
+    ) -> np.ndarray:
+        """The step -(H + damping)^-1 g, with `fixed` demands kept where they are.
 
-    def _solve_dense(self, blocks, gradient, fixed, ridge):
-        d = self.compiled.n_demands
-        hessian = np.zeros((d, d))
-        for members, block in zip(self.members, blocks, strict=True):
-            hessian[np.ix_(members, members)] += block
-        free = np.flatnonzero(~fixed)
-        step = np.zeros(d)
-        part = hessian[np.ix_(free, free)]
-        part[np.diag_indices(len(free))] += ridge[free]
-        step[free] = _solve_positive(part, -gradient[free])
-        return step
-
-    def _solve_nested(self, blocks, gradient, fixed, ridge):
-        d = self.compiled.n_demands
+        `damping` (d,) is added to the diagonal: Levenberg's remedy where the curvature is nearly
+        none (statistics that repeat each other, crops that are priced out).
+        """
         shared = np.flatnonzero(~self.local & ~fixed)
-        place = np.full(d, -1)
+        place = np.full(self.n_demands, -1, dtype=np.int64)
         place[shared] = np.arange(len(shared))
-        border = np.zeros((len(shared), len(shared)))
-        border[np.diag_indices(len(shared))] = ridge[shared]
-        right = -gradient[shared]
-        eliminated = []
-        for members, block in zip(self.members, blocks, strict=True):
-            kept = ~fixed[members]
-            inner = np.flatnonzero(kept & self.local[members])
-            outer = np.flatnonzero(kept & ~self.local[members])
-            rows = place[members[outer]]
-            border[np.ix_(rows, rows)] += block[np.ix_(outer, outer)]
-            if len(inner) == 0:
-                continue
-            core = block[np.ix_(inner, inner)]
-            core[np.diag_indices(len(inner))] += ridge[members[inner]]
-            link = block[np.ix_(inner, outer)]
-            solved = _solve_positive(core, np.column_stack([link, -gradient[members[inner]]]))
-            border[np.ix_(rows, rows)] -= link.T @ solved[:, :-1]
-            right[rows] -= link.T @ solved[:, -1]
-            eliminated.append((members[inner], rows, solved))
-        step = np.zeros(d)
-        outer_step = _solve_positive(border, right) if len(shared) else right
-        step[shared] = outer_step
-        for names, rows, solved in eliminated:
-            step[names] = solved[:, -1] - solved[:, :-1] @ outer_step[rows]
+        inner = self.local & ~fixed
+        border, right, links, solved = kernels.eliminate(
+            curve, self.start, self.members, self.entry_start, self.entry_place,
+            self.entry_activity, self.entry_value, gradient, place, inner, len(shared), damping,
+        )  # fmt: skip
+        step = np.zeros(self.n_demands)
+        if len(shared):
+            border[np.diag_indices(len(shared))] += damping[shared]
+            step[shared] = _solve_positive(border, right)
+        kernels.substitute(self.start, self.members, place, inner, links, solved, step)
         return step
+
+    def diagonal(self, curve: np.ndarray) -> np.ndarray:
+        """(d,): an upper estimate of the Hessian's diagonal, from the activities' own curvature."""
+        own = curve[self.entry_leaf, self.entry_activity, self.entry_activity]
+        amount = own * self.entry_value**2
+        return np.bincount(self.entry_owner, amount, minlength=self.n_demands)
 
 
 def _solve_positive(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -141,16 +114,23 @@ def anneal(compiled: Compiled, lower: np.ndarray, *, open_target: int) -> tuple[
     curvature = Curvature(compiled)
     lowest_positive = compiled.weight[compiled.allowed]
     floor = 1e-6 * 100 * float(lowest_positive.min()) if lowest_positive.size else 1e-6
+    before = np.inf
     while True:
-        prices, open_parcels, steps = _newton(compiled, curvature, prices, lower, temperature, sample)
+        prices, open_parcels, steps, miss = _newton(
+            compiled, curvature, prices, lower, temperature, sample
+        )
         log.debug(
-            "temperature %.3g, every %d cells: %d open parcels after %d steps",
-            temperature, sample, open_parcels, steps,
+            "temperature %.3g, every %d cells: %d open parcels after %d steps, miss %.2g",
+            temperature, sample, open_parcels, steps, miss,
         )  # fmt: skip
-        if open_parcels * sample <= open_target or temperature < floor:
+        # Every price is told by some parcel, which stays open however low the temperature.
+        few = open_parcels * sample <= open_target
+        steady = open_parcels > 0.8 * before and temperature < 1e-3 * worth
+        before = open_parcels
+        if few or (steady and sample == 1) or temperature < floor:
             if sample == 1:
                 return prices, temperature
-            sample = max(1, sample // 8)
+            sample, before = max(1, sample // 8), np.inf
             continue
         temperature *= COOLING
         if sample > 1 and open_parcels < 40 * compiled.n_demands:
@@ -177,26 +157,39 @@ def _newton(compiled, curvature, prices, lower, temperature, sample):
         return value + compiled.area @ at, gradient, curve, open_parcels
 
     value, gradient, curve, open_parcels = evaluate(prices)
-    steps = 0
-    while steps < MAX_NEWTON:
-        fixed = (prices <= lower) & (gradient >= 0)
-        miss = np.where(fixed, 0.0, np.abs(gradient)) / np.maximum(compiled.area, 1e-300)
-        if miss.max(initial=0.0) < 0.02:
-            break
-        direction = curvature.solve(curve, gradient, fixed)
-        # A step of many temperatures leaves the region where the curvature says anything.
-        reach = 8 * temperature
-        direction = np.clip(direction, -reach, reach)
-        length = 1.0
+    steps, damping = 0, 1e-4
+    empty = compiled.area <= 0
+    worth = max(temperature, float(np.max(-lower, initial=0.0)))
+    area = np.maximum(compiled.area, 1e-300)
+    while True:
+        fixed = ((prices <= lower) & (gradient >= 0)) | empty
+        placed = np.maximum(compiled.area - gradient, 1e-12 * area)
+        # What is placed answers to a price like an exponential as long as land is not short, so
+        # Newton's method is applied to its logarithm.
+        ratio = np.log(placed / area)
+        miss = float(np.abs(np.where(fixed, 0.0, ratio)).max(initial=0.0))
+        if miss < ENOUGH or steps >= MAX_NEWTON:
+            return prices, open_parcels, steps, miss
+        ridge = curvature.diagonal(curve) + 1e-6 * placed / temperature
         for _ in range(8):
-            trial = np.maximum(prices + length * direction, lower)
+            direction = curvature.solve(curve, -placed * ratio, fixed, damping * ridge)
+            if not np.isfinite(direction).all() or np.abs(direction).max() > 1e6 * worth:
+                damping *= 20
+                continue
+            # Beyond some temperatures the curvature says nothing any more.
+            # Prices of statistics that overlap may move far against each other; what counts is
+            # how far the prices of activities move.
+            moved = compiled.activity_prices(direction)
+            furthest = float(np.abs(moved[compiled.allowed]).max(initial=0.0))
+            direction *= min(1.0, 12 * temperature / max(furthest, 1e-300))
+            trial = np.maximum(prices + direction, lower)
             found = evaluate(trial)
             if found[0] <= value + 1e-4 * min(0.0, gradient @ (trial - prices)):
+                damping = max(damping / 10, 1e-6)
                 break
-            length *= 0.4
+            damping *= 20
         else:
-            break
+            return prices, open_parcels, steps, miss
         prices = trial
         value, gradient, curve, open_parcels = found
         steps += 1
-    return prices, open_parcels, steps

@@ -61,9 +61,10 @@ def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.nda
     if np.isfinite(compiled.land_penalty):
         padded = np.append(compiled.penalty, 0.0)
         relief = np.einsum("lmq,lmq->lm", compiled.coefficient, padded[compiled.owner])
-        cost = np.where(
-            np.arange(compiled.scores.shape[1]) < compiled.n_rainfed, 1.0, 2.0
-        ) * compiled.land_penalty
+        cost = (
+            np.where(np.arange(compiled.scores.shape[1]) < compiled.n_rainfed, 1.0, 2.0)
+            * compiled.land_penalty
+        )
         for leaf in range(len(compiled.weight)):
             inside = np.flatnonzero(compiled.leaf == leaf)
             if len(inside) == 0:
@@ -85,60 +86,92 @@ def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.nda
     )
 
 
-def finish(compiled: Compiled, prices: np.ndarray, radius: np.ndarray) -> Finish:
+def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
     """Exact optimum from prices near it.
+
+    The box bounds the prices of activities in leaves, not of demands: where statistics repeat each
+    other, their prices may then trade against each other freely.
 
     Parameters
     ----------
     prices : (d,) start, at least `-compiled.penalty`.
-    radius : (d,) half the width of the first box.
+    radius : half the width of the first box.
 
     Raises NotConverged if the optimum is not reached within 80 boxes.
     """
-    lower = -compiled.penalty
-    prices = np.maximum(prices, lower)
-    radius = radius.copy()
+    prices = np.maximum(prices, -compiled.penalty)
+    boxes = np.full(compiled.weight.shape, radius)
     over = overflow_columns(compiled)
+    has_land = np.bincount(compiled.leaf, minlength=len(compiled.weight)) > 0
+    face = np.nonzero(compiled.allowed & has_land[:, None])
+    tolerance = 1e-11 * max(compiled.area.sum(), 1e-300)
     for step in range(1, MAX_STEPS + 1):
-        low, high = np.maximum(prices - radius, lower), prices + radius
-        reach = np.einsum(
-            "lmq,lmq->lm", compiled.coefficient, np.append(radius, 0.0)[compiled.owner]
-        ) * (1 + 1e-9)
         used, choice, start, parcel, idle, activity, worth = kernels.settle(
             compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-            compiled.activity_prices(prices), reach, compiled.n_rainfed, compiled.land_penalty,
+            compiled.activity_prices(prices), boxes * (1 + 1e-9), compiled.n_rainfed,
+            compiled.land_penalty,
         )  # fmt: skip
         same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
         remaining = compiled.area - compiled.placed(used)
-        model = _Model(compiled, start, parcel, idle, activity, worth, same, over)
-        prices, flow, over_flow, shortage, missing, surplus = model.solve(remaining, low, high)
-        scale = np.maximum(compiled.area, 1e-9 * max(compiled.area.max(initial=0.0), 1e-300))
-        outside = (missing > 1e-11 * scale) | (surplus > 1e-11 * scale)
+        model = _Model(compiled, start, parcel, idle, activity, worth, same, over, face)
+        before = prices
+        prices, flow, over_flow, shortage, outside = model.solve(remaining, prices, boxes[face])
+        smallest = np.where(compiled.owner >= 0, compiled.area[compiled.owner], np.inf).min(2)
+        active = outside > np.minimum(tolerance, 1e-10 * smallest[face])
         log.debug(
             "box %d: %d parcels open, %d rows, %d faces active, radius %.3g to %.3g",
-            step, len(parcel), model.n_parcels, outside.sum(),
-            radius.min(initial=np.inf), radius.max(initial=0.0),
+            step, len(parcel), model.n_parcels, active.sum(),
+            boxes.min(initial=np.inf), boxes.max(initial=0.0),
         )  # fmt: skip
-        if not outside.any():
+        if not active.any():
             return _collect(
                 compiled, prices, choice, start, parcel, activity, same, flow,
                 (over[2], over[1], over_flow), shortage, step,
             )  # fmt: skip
-        radius[outside] *= 3.0
+        prices, stretch = _further(compiled, before, prices)
+        log.debug("moved %g times as far", stretch)
+        at = (face[0][active], face[1][active])
+        boxes[at] *= 3.0
+        if len(boxes) > 1:
+            # Where a leaf lacks land its prices fall together; one that lags would stop them all.
+            widest = np.zeros(len(boxes))
+            np.maximum.at(widest, at[0], boxes[at])
+            boxes = np.maximum(boxes, widest[:, None])
     raise NotConverged(f"{MAX_STEPS} boxes")
+
+
+def _further(compiled: Compiled, before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, float]:
+    """Go on in the direction of a move while the dual falls: the box cut it short.
+
+    Prices that must move together by far (land short in many leaves) get there in a few moves.
+    """
+
+    def dual(prices: np.ndarray) -> float:
+        worth = kernels.exact_value(
+            compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
+            compiled.activity_prices(prices), compiled.n_rainfed, compiled.land_penalty,
+        )  # fmt: skip
+        return worth + float(compiled.area @ prices)
+
+    best, stretch, value = after, 1.0, dual(after)
+    for _ in range(20):
+        trial = np.maximum(before + 2 * stretch * (after - before), -compiled.penalty)
+        found = dual(trial)
+        if not found < value:
+            break
+        best, stretch, value = trial, 2 * stretch, found
+    return best, stretch
 
 
 class _Model:
     """The finishing programme of one box, for HiGHS."""
 
-    def __init__(self, compiled, start, parcel, idle, activity, worth, same, over) -> None:
+    def __init__(self, compiled, start, parcel, idle, activity, worth, same, over, face) -> None:
         self.compiled = compiled
         first = np.flatnonzero(same == np.arange(len(same)))
         row = np.cumsum(same == np.arange(len(same))) - 1
         self.n_parcels = len(first)
-        area = np.where(
-            parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2]
-        )
+        area = np.where(parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2])
         self.capacity = np.bincount(row[same], area, minlength=self.n_parcels)
         length = np.diff(start)[first]
         column = np.repeat(start[:-1][first], length) + _ranges(length)
@@ -151,82 +184,89 @@ class _Model:
         # parcel must be used in full.
         base = np.where(self.idle, 0.0, worth[start[:-1][first]])
         self.cost = np.concatenate([worth[column] - base[self.parcel_row], over[3]])
-        leaf = np.concatenate([leaf, over[0]])
-        k = np.concatenate([activity[column], over[1]])
+        leaf = np.concatenate([leaf, over[0], face[0], face[0]])
+        k = np.concatenate([activity[column], over[1], face[1], face[1]])
+        self.n_faces = len(face[0])
         self.owner = compiled.owner[leaf, k]
         self.coefficient = compiled.coefficient[leaf, k]
 
-    def solve(self, remaining, low, high):
-        """Prices, flows, overflow, shortage, and what the faces of the box had to take."""
-        d = len(remaining)
-        p = self.n_parcels
-        flow_columns = len(self.column)
-        n = len(self.cost)
-        # Flows are measured in units of a typical capacity, worth in units of a typical width.
+    def solve(self, remaining, prices, width):
+        """Prices, flows, overflow, shortage, and what each face of the box had to take (f,).
+
+        `width` (f,) is how far the price of an activity in a leaf may move from where it is.
+        """
+        d, p, f = len(remaining), self.n_parcels, self.n_faces
+        flow_columns, n = len(self.column), len(self.cost)
+        # Flows are measured in units of a typical capacity, worth so that widths are about 1000.
         sizes = self.capacity[self.capacity > 0]
         unit = float(np.exp(np.mean(np.log(sizes)))) if len(sizes) else 1.0
-        width = float(np.median(high - low)) if d else 1.0
-        money = 1000.0 / max(width, 1e-300)
-        penalty = self.compiled.penalty
-        with_low = low > -penalty
-        rows, columns, values = [], [], []
-        rows.append(self.parcel_row)
-        columns.append(np.arange(flow_columns))
-        values.append(np.ones(flow_columns))
+        # A face is an activity without land (or given back) at the price on the edge of the box.
+        # All worths are taken less the present prices, again for small numbers.
+        padded = np.append(prices, 0.0)
+        net = self.cost - (self.coefficient[:n] * padded[self.owner[:n]]).sum(axis=1)
+        cost = np.concatenate([net, -width, -width, -(self.compiled.penalty + prices)])
+        largest = float(np.abs(cost).max(initial=0.0))
+        typical = float(np.median(width)) if f else 1.0
+        money = min(1e3 / max(typical, 1e-300), 1e6 / max(largest, 1e-300))
+        sign = np.concatenate([np.ones(n + f), -np.ones(f)])
+        rows, columns, values = (
+            [self.parcel_row],
+            [np.arange(flow_columns)],
+            [np.ones(flow_columns)],
+        )
         for q in range(self.owner.shape[1]):
             here = np.flatnonzero(self.owner[:, q] >= 0)
             rows.append(p + self.owner[here, q])
             columns.append(here)
-            values.append(self.coefficient[here, q])
+            values.append(sign[here] * self.coefficient[here, q])
         demand = np.arange(d)
-        rows += [p + demand, p + demand]
-        columns += [n + demand, n + d + demand]
-        values += [np.ones(d), -np.ones(d)]
+        rows.append(p + demand)
+        columns.append(n + 2 * f + demand)
+        values.append(np.ones(d))
         row, column = np.concatenate(rows), np.concatenate(columns)
-        value = np.concatenate(values)
         order = np.lexsort((row, column))
-        total = n + 2 * d
+        total = n + 2 * f + d
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = total, p + d
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_ = np.searchsorted(column[order], np.arange(total + 1)).astype(np.int32)
         lp.a_matrix_.index_ = row[order].astype(np.int32)
-        lp.a_matrix_.value_ = value[order]
+        lp.a_matrix_.value_ = np.concatenate(values)[order]
         lp.sense_ = highspy.ObjSense.kMaximize
-        # Prices are measured from the middle of the box for the same reason.
-        shift = 0.5 * (low + high)
-        padded = np.append(shift, 0.0)
-        net = self.cost - (self.coefficient * padded[self.owner]).sum(axis=1)
-        lp.col_cost_ = money * np.concatenate([net, low - shift, -(high - shift)])
+        lp.col_cost_ = money * cost
         lp.col_lower_ = np.zeros(total)
         lp.col_upper_ = np.full(total, highspy.kHighsInf)
-        rest = remaining / unit
-        capacity = self.capacity / unit
+        rest, capacity = remaining / unit, self.capacity / unit
         lp.row_lower_ = np.concatenate([np.where(self.idle, -highspy.kHighsInf, capacity), rest])
         lp.row_upper_ = np.concatenate([capacity, rest])
+        solution = _run(lp)
+        amount = np.maximum(np.array(solution.col_value), 0.0) * unit
+        price = np.array(solution.row_dual)[p:] / money + prices
+        return (
+            np.maximum(price, -self.compiled.penalty),
+            amount[:flow_columns],
+            amount[flow_columns:n],
+            amount[n + 2 * f :],
+            amount[n : n + f] + amount[n + f : n + 2 * f],
+        )
+
+
+def _run(lp: highspy.HighsLp) -> highspy.HighsSolution:
+    """Solve with HiGHS; raises NotConverged if it reports no optimum."""
+    status = None
+    for tolerance in (1e-10, 1e-9):
         solver = highspy.Highs()
         for name, setting in (
             ("output_flag", False), ("threads", 1), ("random_seed", 0), ("solver", "simplex"),
-            ("primal_feasibility_tolerance", 1e-10), ("dual_feasibility_tolerance", 1e-10),
+            ("primal_feasibility_tolerance", tolerance), ("dual_feasibility_tolerance", tolerance),
         ):  # fmt: skip
             solver.setOptionValue(name, setting)
         solver.passModel(lp)
         solver.run()
-        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            raise NotConverged(str(solver.getModelStatus()))
-        solution = solver.getSolution()
-        amount = np.maximum(np.array(solution.col_value), 0.0) * unit
-        price = np.clip(np.array(solution.row_dual)[p:] / money + shift, low, high)
-        missing, surplus = amount[n : n + d], amount[n + d :]
-        shortage = np.where(with_low, 0.0, missing)
-        return (
-            price,
-            amount[:flow_columns],
-            amount[flow_columns:n],
-            shortage,
-            np.where(with_low, missing, 0.0),
-            surplus,
-        )
+        status = solver.getModelStatus()
+        if status == highspy.HighsModelStatus.kOptimal:
+            return solver.getSolution()
+    raise NotConverged(str(status))
 
 
 def _ranges(lengths: np.ndarray) -> np.ndarray:
@@ -247,9 +287,7 @@ def _collect(
         kinds.append(choice[rows, column].astype(np.int64))
         amounts.append(land[rows])
     if len(parcel):
-        area = np.where(
-            parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2]
-        )
+        area = np.where(parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2])
         whole = np.bincount(same, area, minlength=len(parcel))
         length = np.diff(start)
         is_first = same == np.arange(len(same))

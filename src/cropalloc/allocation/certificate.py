@@ -212,7 +212,9 @@ def _dual_bound(
         land, irrigated = problem.cropland_ha[cells], problem.irrigated_ha[cells]
         parts += list((land - irrigated) * dry + irrigated * either)
         if math.isfinite(land_penalty):
-            over = max(dry.max(initial=0.0) - land_penalty, either.max(initial=0.0) - 2 * land_penalty)
+            over = max(
+                dry.max(initial=0.0) - land_penalty, either.max(initial=0.0) - 2 * land_penalty
+            )
             excess = max(excess, over / land_penalty)
     parts += list(prices * np.array([demand.area_ha for demand in problem.demands]))
     return math.fsum(parts), excess

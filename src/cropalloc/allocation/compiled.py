@@ -111,7 +111,9 @@ def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compile
     cells = np.flatnonzero(problem.cropland_ha > 0)
     scores = np.empty((len(cells), len(order)), dtype=np.float32)
     for column, row in enumerate(order):
-        values = problem.scores[row] if len(cells) == problem.n_cells else problem.scores[row, cells]
+        values = (
+            problem.scores[row] if len(cells) == problem.n_cells else problem.scores[row, cells]
+        )
         scores[:, column] = np.where(np.isnan(values), -np.inf, values)
     return Compiled(
         cells=cells,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -63,15 +64,15 @@ def _solve(compiled: Compiled, small: int, start: np.ndarray | None = None) -> F
     lower = -compiled.penalty
     worth = max(compiled.best_worth(), 1e-300)
     if n * m <= small:
-        radius = np.maximum(worth, compiled.penalty) * 2
+        radius = 2 * max(worth, float(compiled.penalty.max(initial=0.0)))
         return finish(compiled, np.zeros(compiled.n_demands), radius)
     if start is None:
-        target = max(400, 4 * compiled.n_demands)
+        target = max(400, compiled.n_demands, n // 300)
         prices, temperature = anneal(compiled, lower, open_target=target)
     else:
         prices, temperature = np.maximum(start, lower), worth * 1e-4
     radius = _radius(compiled, prices, temperature)
-    return finish(compiled, prices, np.full(compiled.n_demands, radius))
+    return finish(compiled, prices, radius)
 
 
 def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float:
@@ -81,7 +82,7 @@ def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float
         compiled.activity_prices(prices), compiled.n_rainfed, compiled.land_penalty,
     ).ravel()  # fmt: skip
     margin = margin[np.isfinite(margin)]
-    limit = 1500 + 6 * compiled.n_demands
+    limit = 1500 + 2 * compiled.n_demands + len(compiled.leaf) // 150
     wide = 2 * temperature
     if len(margin) > limit:
         wide = min(wide, float(np.partition(margin, limit)[limit]) / 2)
@@ -96,25 +97,34 @@ def _lexicographic(compiled: Compiled, small: int) -> tuple[Finish, float, np.nd
     multiplier = 4.0 * worth / lightest
     total = float(compiled.area.sum())
     start = None
-    previous: tuple[float, np.ndarray] | None = None
     for _ in range(12):
         compiled.penalty = np.full(compiled.n_demands, multiplier)
         end = _solve(compiled, small, start)
         lack = float(end.shortage.sum())
         if lack <= 1e-12 * total:
             return end, multiplier, np.zeros(compiled.n_demands)
-        guesses = [np.where(end.prices < -0.5 * multiplier, -1.0, 0.0), end.prices / multiplier]
-        if previous is not None:
-            slope = (end.prices - previous[1]) / (multiplier - previous[0])
-            guesses.insert(1, np.clip(slope, -1.0, None))
-        for guess in guesses:
-            if lack - least_shortage(compiled, guess) <= PROVEN * total:
-                return end, multiplier, guess
-        previous = (multiplier, end.prices)
-        # Prices are affine in the worth of a hectare beyond the threshold.
-        start = end.prices * 4.0
+        # Where statistics do not overlap, the first stage is a cut: prices are -1 or 0.
+        first = np.where(end.prices < -0.5 * multiplier, -1.0, 0.0)
+        if lack - least_shortage(compiled, first) > PROVEN * total:
+            first = _first_stage(compiled, end.prices / multiplier)
+        if lack - least_shortage(compiled, first) <= PROVEN * total:
+            return end, multiplier, first
+        # Above the threshold prices are affine in the worth of a hectare.
+        start = end.prices + 3.0 * multiplier * first
         multiplier *= 4.0
+        log.debug("multiplier raised to %g", multiplier)
     raise NotConverged("the least shortage could not be proven")
+
+
+def _first_stage(compiled: Compiled, start: np.ndarray) -> np.ndarray:
+    """Optimal prices of the first stage: the least shortage, whatever the score."""
+    flat = replace(
+        compiled,
+        scores=np.where(np.isfinite(compiled.scores), np.float32(0), np.float32(-np.inf)),
+        penalty=np.ones(compiled.n_demands),
+    )
+    # Parcels alike in what is allowed share a row, so that a wide box is a small programme.
+    return finish(flat, np.clip(start, -1.0, None), 2.0 if len(flat.leaf) < 20_000 else 0.05).prices
 
 
 def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:

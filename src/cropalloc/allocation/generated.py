@@ -70,9 +70,7 @@ def generate(
             if pooled[row // 3]:
                 demands.append(Demand(crop, (s,), "all", leaves, float(area[:, row].sum())))
             else:
-                demands += [
-                    Demand(crop, (s,), f"u{c}", [c], float(area[c, row])) for c in leaves
-                ]
+                demands += [Demand(crop, (s,), f"u{c}", [c], float(area[c, row])) for c in leaves]
     return AllocationProblem(
         np.arange(n_cells, dtype=np.int64), leaf, tuple(f"u{c}" for c in leaves), cropland,
         irrigated, activities, scores, tuple(demands),

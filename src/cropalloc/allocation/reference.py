@@ -37,9 +37,7 @@ def pulp_solver(name: str = "HiGHS") -> pulp.LpSolver:
     ) from None
 
 
-def solve_reference(
-    problem: AllocationProblem, rule: Rule, *, solver: str = "HiGHS"
-) -> Solution:
+def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "HiGHS") -> Solution:
     """Solve with PuLP; prices are the model's dual values where the solver reports them.
 
     The lexicographic rule takes two solves: least shortage, then best score with the shortage held.
@@ -54,7 +52,10 @@ def solve_reference(
     a: dict[tuple[int, int], pulp.LpVariable] = {}
     in_cell: list[list[int]] = [[] for _ in range(problem.n_cells)]
     covered = {
-        (leaf, row) for d in problem.demands for leaf in d.leaves for row, _ in problem.activity_rows(d)
+        (leaf, row)
+        for d in problem.demands
+        for leaf in d.leaves
+        for row, _ in problem.activity_rows(d)
     }
     for i in range(problem.n_cells):
         for k in range(len(problem.activities)):
