@@ -102,6 +102,7 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
     prices = np.maximum(prices, -compiled.penalty)
     boxes = np.full(compiled.weight.shape, radius)
     over = overflow_columns(compiled)
+    prices = _above_overflow(compiled, prices, over)
     has_land = np.bincount(compiled.leaf, minlength=len(compiled.weight)) > 0
     face = np.nonzero(compiled.allowed & has_land[:, None])
     tolerance = 1e-11 * max(compiled.area.sum(), 1e-300)
@@ -128,7 +129,7 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
                 compiled, prices, choice, start, parcel, activity, same, flow,
                 (over[2], over[1], over_flow), shortage, step,
             )  # fmt: skip
-        prices, stretch = _further(compiled, before, prices)
+        prices, stretch = _further(compiled, before, prices, over)
         log.debug("moved %g times as far", stretch)
         at = (face[0][active], face[1][active])
         boxes[at] *= 3.0
@@ -140,7 +141,22 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
     raise NotConverged(f"{MAX_STEPS} boxes")
 
 
-def _further(compiled: Compiled, before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, float]:
+def _above_overflow(compiled: Compiled, prices: np.ndarray, over: tuple) -> np.ndarray:
+    """Prices raised until no use beyond the land pays: below that the dual is infinite."""
+    leaf, k, _, worth = over
+    prices = prices.copy()
+    for c, activity, gain in zip(leaf, k, worth, strict=True):
+        owner, coefficient = compiled.owner[c, activity], compiled.coefficient[c, activity]
+        here = owner >= 0
+        lack = gain - float(coefficient[here] @ prices[owner[here]])
+        if lack > 0:
+            prices[owner[here]] += lack / float(coefficient[here].sum())
+    return prices
+
+
+def _further(
+    compiled: Compiled, before: np.ndarray, after: np.ndarray, over: tuple
+) -> tuple[np.ndarray, float]:
     """Go on in the direction of a move while the dual falls: the box cut it short.
 
     Prices that must move together by far (land short in many leaves) get there in a few moves.
@@ -156,6 +172,7 @@ def _further(compiled: Compiled, before: np.ndarray, after: np.ndarray) -> tuple
     best, stretch, value = after, 1.0, dual(after)
     for _ in range(20):
         trial = np.maximum(before + 2 * stretch * (after - before), -compiled.penalty)
+        trial = _above_overflow(compiled, trial, over)
         found = dual(trial)
         if not found < value:
             break

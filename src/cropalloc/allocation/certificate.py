@@ -8,6 +8,7 @@ objective; an allocation that reaches the bound is optimal.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,18 +95,18 @@ def certify(problem: AllocationProblem, solution: Solution, rule: Rule) -> dict[
     gap = abs(bound - objective) / scale if max(abs(bound), abs(objective)) > 0 else 0.0
     return {
         "objective": objective,
-        "bound": bound,
-        "relative_gap": gap,
+        "bound": float(bound),
+        "relative_gap": float(gap),
         "cropland_excess": float(excess.max(initial=0.0)),
         "irrigated_excess": float(excess_wet.max(initial=0.0)),
         "statistic_residual": float(residual.max(initial=0.0)),
         "forbidden_ha": forbidden,
         "negative_ha": negative,
-        "price_excess": price_excess,
+        "price_excess": float(price_excess),
         "shortage_ha": shortage,
-        "shortage_bound_ha": least,
-        "shortage_gap": shortage_gap,
-        "multiplier": solution.multiplier,
+        "shortage_bound_ha": float(least),
+        "shortage_gap": float(shortage_gap),
+        "multiplier": float(solution.multiplier),
         "rule": "lexicographic" if rule.lexicographic else "weights",
         "weighting": rule.weighting,
         "method": solution.method,
@@ -128,7 +129,11 @@ def is_proven(certificate: dict[str, Any], tolerance: float) -> bool:
 
 
 def write_certificate(
-    path: str | Path, certificates: list[dict[str, Any]], *, tolerance: float
+    path: str | Path,
+    certificates: list[dict[str, Any]],
+    *,
+    tolerance: float,
+    cleaned: Sequence[str] = (),
 ) -> None:
     """Write the certificates of a group's parts; raises NotOptimal if one proves nothing."""
     for part in certificates:
@@ -151,6 +156,7 @@ def write_certificate(
         "tolerance": tolerance,
         "seconds": round(sum(part["seconds"] for part in certificates), 3),
         "method": ", ".join(sorted({part["method"] for part in certificates})),
+        "cleaned": list(cleaned),
         "parts": certificates,
     }
     write_json(path, whole)
@@ -212,6 +218,7 @@ def _dual_bound(
         land, irrigated = problem.cropland_ha[cells], problem.irrigated_ha[cells]
         parts += list((land - irrigated) * dry + irrigated * either)
         if math.isfinite(land_penalty):
+            dry, either = dry[land > 0], either[land > 0]
             over = max(
                 dry.max(initial=0.0) - land_penalty, either.max(initial=0.0) - 2 * land_penalty
             )

@@ -1,8 +1,8 @@
 """The readable model: docs/allocation.md, section 8, written down in PuLP.
 
 Nothing here is shared with the exact solver. Any solver that PuLP knows can be named in the
-configuration; HiGHS is the default. Meant for small problems, for tests and as a fallback: the model
-has a variable a cell and activity.
+configuration; HiGHS is the default. Meant for small problems, for tests and as a fallback:
+the model has a variable a cell and activity.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from cropalloc.allocation.solution import Rule, Solution
 from cropbase.errors import DependencyError
 
 
+TIGHT = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
+"""Solvers check rows to an absolute tolerance; the model's areas are in units of a mean cell."""
+
+
 def pulp_solver(name: str = "HiGHS") -> pulp.LpSolver:
     """The PuLP solver called `name`.
 
     Raises DependencyError naming those that this machine has.
     """
     try:
-        options = {"gapRel": 0} if name == "HiGHS" else {}
+        options = dict(TIGHT) if name == "HiGHS" else {}
         solver = pulp.getSolver(name, msg=False, **options)
         if solver.available():
             return solver
@@ -46,9 +50,11 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
     engine = pulp_solver(solver)
     weight = demand_weights(problem, rule.weighting)
     land_slack = not rule.lexicographic
-    model = pulp.LpProblem("allocation", pulp.LpMaximize)
+    land = problem.cropland_ha[problem.cropland_ha > 0]
+    unit = float(land.mean()) if len(land) else 1.0  # hectares of one unit of area in the model
+    model = pulp.LpProblem("allocation", pulp.LpMinimize)
 
-    # a[i, k] >= 0: physical hectares of activity k in cell i, where a score allows it.
+    # a[i, k] >= 0: physical area of activity k in cell i, where a score allows it.
     a: dict[tuple[int, int], pulp.LpVariable] = {}
     in_cell: list[list[int]] = [[] for _ in range(problem.n_cells)]
     covered = {
@@ -59,10 +65,10 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
     }
     for i in range(problem.n_cells):
         for k in range(len(problem.activities)):
-            if (problem.leaf[i], k) in covered and not np.isnan(problem.scores[k, i]):
-                if problem.cropland_ha[i] > 0 or land_slack:
-                    a[i, k] = pulp.LpVariable(f"a_{i}_{k}", lowBound=0)
-                    in_cell[i].append(k)
+            usable = problem.cropland_ha[i] > 0 and not np.isnan(problem.scores[k, i])
+            if usable and (problem.leaf[i], k) in covered:
+                a[i, k] = pulp.LpVariable(f"a_{i}_{k}", lowBound=0)
+                in_cell[i].append(k)
 
     # Land, Eq. 15-16; its slack has a price only with the printed weights.
     over_c = pulp.LpVariable.dicts("over_cropland", range(problem.n_cells), lowBound=0)
@@ -71,10 +77,14 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
         wet = [k for k in rows if problem.activities[k][1] == "I"]
         if rows:
             slack = over_c[i] if land_slack else 0
-            model += pulp.lpSum(a[i, k] for k in rows) - slack <= float(problem.cropland_ha[i])
+            model += pulp.lpSum(a[i, k] for k in rows) - slack <= float(
+                problem.cropland_ha[i] / unit
+            )
         if wet:
             slack = over_i[i] if land_slack else 0
-            model += pulp.lpSum(a[i, k] for k in wet) - slack <= float(problem.irrigated_ha[i])
+            model += pulp.lpSum(a[i, k] for k in wet) - slack <= float(
+                problem.irrigated_ha[i] / unit
+            )
 
     # Statistics, Eq. 12-14: what is placed and the shortage are the statistic.
     shortage = pulp.LpVariable.dicts("shortage", range(len(problem.demands)), lowBound=0)
@@ -87,7 +97,7 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
             for i in cells_of[leaf]
             if (i, k) in a
         ]
-        model += pulp.lpSum(terms) + shortage[d] == demand.area_ha, f"statistic_{d}"
+        model += pulp.lpSum(terms) + shortage[d] == demand.area_ha / unit, f"statistic_{d}"
 
     score = pulp.lpSum(
         float(problem.scores[k, i]) * float(weight[problem.leaf[i], k]) * variable
@@ -96,30 +106,33 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
     multiplier, first = 0.0, np.zeros(len(problem.demands))
     if rule.lexicographic:
         total = pulp.lpSum(shortage.values())
-        model.setObjective(-1 * total)
+        model.setObjective(total)
         _run(model, engine)
         least = float(pulp.value(total) or 0.0)
         first = _prices(model, len(problem.demands))
         if least > 0:
-            model += total <= least * (1 + 1e-12), "least_shortage"
+            model += total <= least, "least_shortage"
         else:
             for variable in shortage.values():
                 variable.upBound = 0
-        model.setObjective(score)
+        model.setObjective(-1 * score)
         _run(model, engine)
         if "least_shortage" in model.constraints:
             multiplier = abs(float(model.constraints["least_shortage"].pi or 0.0))
+        # Where nothing is short, any worth of a hectare above the prices proves the same.
+        multiplier = max(multiplier, float(-_prices(model, len(problem.demands)).min(initial=0.0)))
     else:
         penalties = rule.penalties(problem)
         lost = pulp.lpSum(float(p) * shortage[d] for d, p in enumerate(penalties))
         over = pulp.lpSum(over_c.values()) + pulp.lpSum(over_i.values())
-        model.setObjective(score - lost - rule.land_penalty_per_ha * over)
+        model.setObjective(lost + rule.land_penalty_per_ha * over - score)
         _run(model, engine)
     used = [(i, k, v.varValue) for (i, k), v in a.items() if (v.varValue or 0) > 0]
     table = np.array(used, dtype=np.float64).reshape(-1, 3)
+    table[:, 2] *= unit
 
     def amounts(variables: dict[int, pulp.LpVariable]) -> np.ndarray:
-        return np.array([max(v.varValue or 0.0, 0.0) for v in variables.values()])
+        return unit * np.array([max(v.varValue or 0.0, 0.0) for v in variables.values()])
 
     return Solution(
         table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2],
@@ -139,4 +152,5 @@ def _run(model: pulp.LpProblem, engine: pulp.LpSolver) -> None:
 
 
 def _prices(model: pulp.LpProblem, n: int) -> np.ndarray:
-    return np.array([float(model.constraints[f"statistic_{d}"].pi or 0.0) for d in range(n)])
+    """Worth of a hectare of each statistic; minimised, so that all solvers agree on the sign."""
+    return -np.array([float(model.constraints[f"statistic_{d}"].pi or 0.0) for d in range(n)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from cropbase.config import Section
 
@@ -23,22 +23,19 @@ class AllocationSettings(Section):
         "never exceeded; weights = the printed penalties, by which land may be exceeded",
     )
     land_penalty_per_ha: PositiveFloat = Field(
-        1e6, description="score lost by a hectare beyond cropland or irrigated land (slack: weights)"
+        1e6,
+        description="score lost by a hectare beyond cropland or irrigated land (slack: weights)",
     )
     statistic_penalty: PositiveFloat = Field(
         1e5,
         description="score lost by a statistic that is not placed at all, in proportion to the "
         "part of it that is not (slack: weights)",
     )
-    systems_known_for: Literal["target", "area"] = Field(
-        "target",
-        description="target = irrigated, high and low input are known for each target; area = the "
-        "systems are known only as totals of the whole area, and each target as harvested area",
-    )
-    solve_by_level: NonNegativeInt = Field(
-        0,
-        description="one job a unit of this level (0: the whole area in one job); an error names "
-        "the statistics that cross its units",
+    jobs: PositiveInt = Field(
+        1,
+        le=1000,
+        description="jobs that the groups of a year are dealt to (a group is a set of units that "
+        "no statistic joins to another); more jobs than groups leave some empty",
     )
     solver: Literal["exact", "reference"] = Field(
         "exact",

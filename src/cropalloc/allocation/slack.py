@@ -1,0 +1,84 @@
+"""What could not be placed, where, and why, in plain sentences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cropalloc.allocation.problem import AllocationProblem, Demand
+from cropalloc.allocation.solution import Solution
+
+COLUMNS = ["kind", "unit_id", "crop", "system", "hectares", "sentence"]
+_WORDS = {"I": "irrigated", "H": "rainfed high-input", "L": "rainfed low-input"}
+NEGLIGIBLE = 1e-9  # of a statistic, or of the whole land: rounding, not slack
+
+
+def slack_table(problem: AllocationProblem, solution: Solution) -> pd.DataFrame:
+    """Rows `kind, unit_id, crop, system, hectares, sentence`.
+
+    `kind` is statistic (hectares physical for one system, harvested for several, `I+H+L`),
+    cropland or irrigated (hectares of a leaf beyond its land, printed weights only).
+    """
+    rows = []
+    wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
+    kind = solution.activity
+    used = np.bincount(solution.cell, solution.hectares, minlength=problem.n_cells)
+    used_wet = np.bincount(solution.cell, solution.hectares * wet[kind], minlength=problem.n_cells)
+    free = problem.cropland_ha - used > 1e-6 * problem.cropland_ha
+    free_wet = free & (problem.irrigated_ha - used_wet > 1e-6 * problem.irrigated_ha)
+    for demand, lacks in zip(problem.demands, solution.shortage, strict=True):
+        if lacks > NEGLIGIBLE * demand.area_ha:
+            words = " and ".join(_WORDS[system] for system in demand.systems)
+            measure = "ha" if len(demand.systems) == 1 else "harvested ha"
+            rows.append(
+                (
+                    "statistic", demand.unit_id, demand.crop, "+".join(demand.systems), lacks,
+                    f"{demand.crop.capitalize()}, {words}, unit {demand.unit_id}: "
+                    f"{_number(lacks)} {measure} of {_number(demand.area_ha)} {measure} could not "
+                    f"be placed because {_reason(problem, demand, free, free_wet)}",
+                )
+            )  # fmt: skip
+    for name, over in (
+        ("cropland", solution.over_cropland), ("irrigated", solution.over_irrigated)
+    ):  # fmt: skip
+        each = np.bincount(problem.leaf, over, minlength=len(problem.leaf_ids))
+        for leaf in np.flatnonzero(each > NEGLIGIBLE * problem.cropland_ha.sum()):
+            land = "irrigated land" if name == "irrigated" else "cropland"
+            rows.append(
+                (
+                    name, problem.leaf_ids[leaf], "", "", each[leaf],
+                    f"Unit {problem.leaf_ids[leaf]}: {_number(each[leaf])} ha were placed beyond "
+                    f"the {land} of their cells, as the penalties of slack: weights allow",
+                )
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _number(hectares: float) -> str:
+    return f"{hectares:,.0f}" if hectares >= 10 else f"{hectares:.3g}"
+
+
+def _reason(
+    problem: AllocationProblem, demand: Demand, free: np.ndarray, free_wet: np.ndarray
+) -> str:
+    """Why a statistic is not met, from what is left in the cells that it may use."""
+    here = np.isin(problem.leaf, demand.leaves) & (problem.cropland_ha > 0)
+    if not here.any():
+        return "its unit has no cell with cropland"
+    rows = [row for row, _ in problem.activity_rows(demand)]
+    if not rows or np.isnan(problem.scores[rows][:, here]).all():
+        return "no cell of its unit has a score for it"
+    room_by_score = free_left = free_wet_left = False
+    limited = False
+    for row in rows:
+        scored = here & ~np.isnan(problem.scores[row])
+        limited |= bool((here & ~scored & free).any())
+        needs = free_wet if problem.activities[row][1] == "I" else free
+        room_by_score |= bool((scored & needs).any())
+        free_left |= bool((scored & free).any())
+        free_wet_left |= bool((scored & free_wet).any())
+    if room_by_score:
+        return "the other statistics of this crop leave no room for it"
+    if free_left:
+        return "irrigated land ends"
+    return "cropland that has a score for it ends" if limited else "cropland ends"

@@ -1,0 +1,167 @@
+"""The exact solver against PuLP with HiGHS, on ordinary and on degenerate problems."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cropalloc.allocation.certificate import certify, is_proven
+from cropalloc.allocation.exact import solve_exact
+from cropalloc.allocation.generated import generate
+from cropalloc.allocation.problem import AllocationProblem, Demand
+from cropalloc.allocation.reference import solve_reference
+from cropalloc.allocation.solution import Rule
+
+RULES = [Rule(w, lex) for w in ("area", "share") for lex in (True, False)]
+SETTINGS = settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def problem_of(seed: int, cells: int, crops: int, leaves: int, traits: frozenset) -> tuple:
+    """A random problem with the degenerate traits asked for."""
+    rng = np.random.default_rng(seed)
+    leaves = min(leaves, cells)
+    base = generate(
+        cells, crops, seed=seed, n_leaves=leaves, general="general" in traits,
+        fill=1.6 if "short" in traits else 0.7, missing=0.3 if "missing" in traits else 0.0,
+        pool=0.5,
+    )  # fmt: skip
+    land, wet, scores = base.cropland_ha.copy(), base.irrigated_ha.copy(), base.scores.copy()
+    if "ties" in traits:
+        scores = np.round(scores / 25) * np.float32(25)
+    if "equal" in traits:
+        scores = np.where(np.isnan(scores), scores, np.float32(40))
+    if "bare" in traits:
+        bare = rng.random(cells) < 0.5
+        land[bare], wet[bare] = 0.0, 0.0
+    if "all_irrigated" in traits:
+        wet = land.copy()
+    if "one_system" in traits:
+        scores[1::3] = np.nan
+    factor = 1e-6 if "tiny" in traits else 1e5 if "huge" in traits else 1.0
+    demands = tuple(
+        Demand(d.crop, d.systems, d.unit_id, d.leaves, d.area_ha * factor, d.coefficients)
+        for d in base.demands
+    )
+    return AllocationProblem(
+        base.cell_id, base.leaf, base.leaf_ids, land * factor, wet * factor, base.activities,
+        scores, demands,
+    )  # fmt: skip
+
+
+TRAITS = [
+    "general", "short", "missing", "ties", "equal", "bare", "all_irrigated", "one_system",
+    "tiny", "huge",
+]  # fmt: skip
+problems = st.builds(
+    problem_of,
+    seed=st.integers(0, 10_000),
+    cells=st.integers(1, 40),
+    crops=st.integers(1, 3),
+    leaves=st.integers(1, 3),
+    traits=st.frozensets(st.sampled_from(TRAITS), max_size=4),
+)
+
+
+def worst(problem: AllocationProblem, rule: Rule, small: int) -> tuple:
+    solution = solve_exact(problem, rule, small=small)
+    certificate = certify(problem, solution, rule)
+    assert is_proven(certificate, 1e-9), certificate
+    return solution, certificate
+
+
+@SETTINGS
+@given(problem=problems, rule=st.sampled_from(RULES), small=st.sampled_from([0, 2000]))
+def test_objective_equals_the_reference_model(problem, rule, small):
+    solution, certificate = worst(problem, rule, small)
+    reference = solve_reference(problem, rule)
+    size = max(abs(certificate["objective"]), abs(certificate["bound"]), 1e-12)
+    if rule.lexicographic:
+        area = sum(demand.area_ha for demand in problem.demands)
+        assert abs(solution.shortage.sum() - reference.shortage.sum()) <= 1e-9 * max(area, 1.0)
+        # HiGHS holds the least shortage to its own absolute tolerance: what a hectare is worth.
+        size += certificate["multiplier"]
+    ours, theirs = solution.objective(problem, rule), reference.objective(problem, rule)
+    assert ours == pytest.approx(theirs, rel=2e-9, abs=1e-9 * size)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("general", [False, True])
+def test_larger_problem_through_prices_is_proven(rule, general):
+    problem = generate(900, 4, seed=5, n_leaves=6, general=general, fill=1.1, pool=0.4)
+    worst(problem, rule, 0)
+
+
+def test_tied_scores_in_many_cells_stay_a_small_programme():
+    problem = problem_of(3, 3000, 3, 1, frozenset({"ties"}))
+    solution, _ = worst(problem, Rule(), 0)
+    # A linear programme's vertex would not treat like cells alike; here ties share in proportion.
+    assert solution.seconds < 20
+    again = solve_exact(problem, Rule(), small=0)
+    assert np.array_equal(solution.hectares, again.hectares)
+
+
+def test_alike_cells_are_treated_alike():
+    scores = np.array([[80.0, 80.0, 10.0], [10.0, 10.0, 10.0]], dtype=np.float32)
+    problem = AllocationProblem(
+        np.arange(3), np.zeros(3, np.int32), ("u",), np.array([10.0, 30.0, 5.0]), np.zeros(3),
+        (("wheat", "H"), ("wheat", "L")), scores, (Demand("wheat", ("H",), "u", [0], 20.0),),
+    )  # fmt: skip
+    solution = solve_exact(problem, Rule())
+    assert solution.cell.tolist() == [0, 1]
+    assert solution.hectares == pytest.approx([5.0, 15.0])
+
+
+def test_same_input_gives_the_same_bytes():
+    problem = generate(2000, 4, seed=9, n_leaves=3, pool=0.5)
+    first, second = (solve_exact(problem, Rule()) for _ in range(2))
+    assert first.hectares.tobytes() == second.hectares.tobytes()
+    assert first.prices.tobytes() == second.prices.tobytes()
+
+
+def test_least_shortage_is_the_maximum_flow():
+    """Without scores to weigh, hectares placed are a maximum flow (scipy, integer capacities)."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_flow
+
+    rng = np.random.default_rng(4)
+    n, m = 12, 4
+    land = rng.integers(1, 20, n)
+    scores = np.where(rng.random((m, n)) < 0.5, np.nan, 50).astype(np.float32)
+    area = rng.integers(10, 60, m)
+    problem = AllocationProblem(
+        np.arange(n), np.zeros(n, np.int32), ("u",), land.astype(float), np.zeros(n),
+        tuple((f"c{k}", "L") for k in range(m)), scores,
+        tuple(Demand(f"c{k}", ("L",), "u", [0], float(area[k])) for k in range(m)),
+    )  # fmt: skip
+    graph = np.zeros((n + m + 2, n + m + 2), dtype=np.int32)
+    graph[0, 1 : n + 1] = land
+    graph[1 : n + 1, n + 1 : n + m + 1] = np.where(np.isnan(scores.T), 0, 1000)
+    graph[n + 1 : n + m + 1, -1] = area
+    flow = maximum_flow(csr_array(graph), 0, n + m + 1).flow_value
+    solution = solve_exact(problem, Rule())
+    assert solution.shortage.sum() == pytest.approx(area.sum() - flow, abs=1e-9)
+
+
+def test_printed_weights_exceed_land_for_a_tiny_statistic():
+    """A shortage of 0.01 ha would cost 1e7 a hectare, land beyond the cell 1e6."""
+    problem = AllocationProblem(
+        np.arange(1), np.zeros(1, np.int32), ("u",), np.array([1.0]), np.zeros(1),
+        (("a", "L"), ("b", "L")), np.array([[50.0], [60.0]], np.float32),
+        (Demand("a", ("L",), "u", [0], 0.01), Demand("b", ("L",), "u", [0], 1.0)),
+    )  # fmt: skip
+    printed = solve_exact(problem, Rule(lexicographic=False))
+    reference = solve_reference(problem, Rule(lexicographic=False))
+    assert printed.objective(problem, Rule(lexicographic=False)) == pytest.approx(
+        reference.objective(problem, Rule(lexicographic=False)), rel=1e-9
+    )
+    assert is_proven(certify(problem, printed, Rule(lexicographic=False)), 1e-9)
+    exact = solve_exact(problem, Rule())
+    assert exact.over_cropland.sum() == 0
+    assert exact.shortage.sum() == pytest.approx(0.01)
