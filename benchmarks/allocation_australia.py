@@ -35,9 +35,7 @@ def _targets(table: pd.DataFrame, crop: str, tree: pd.DataFrame) -> list[tuple[s
         known = value.reindex(children).dropna()
         missing = [child for child in children if child not in known.index]
         total = float(known.sum())
-        if not missing and total > 0:
-            known = known * area / total
-        elif total > area:
+        if (not missing and total > 0) or total > area:
             known = known * area / total
         for child, part in known.items():
             if leaves[child] == [child]:

@@ -1,1 +1,1 @@
-"""Allocation of harvested areas to cells: exact, and proved exact with every solution (Eq. 11-16)."""
+"""Allocation of areas to cells: exact, and proved so with every solution (Eq. 11-16)."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cropalloc.allocation.boxstep import NotConverged
+from cropalloc.allocation.boxstep import ConvergenceError
 from cropalloc.allocation.certificate import certify, is_proven, write_certificate
 from cropalloc.allocation.exact import solve_exact
 from cropalloc.allocation.problem import AllocationProblem
@@ -50,7 +50,8 @@ def allocate(
     The groups of the year are dealt to the jobs by number of cells, the same way in every job; a
     job without a group writes empty tables.
 
-    Raises InputError if the tables do not fit together, NotOptimal if a solution is not proven.
+    Raises InputError if the tables do not fit together, CertificateError if a solution is not
+    proven.
     """
     if not 1 <= part <= allocation.jobs:
         raise InputError(f"there is no part {part}", allowed=f"1 to {allocation.jobs}")
@@ -96,7 +97,7 @@ def solve(
     if settings.solver == "exact":
         try:
             solution = solve_exact(problem, rule)
-        except NotConverged as error:
+        except ConvergenceError as error:
             log.warning("the exact solver gave up (%s): taking the reference model", error)
         else:
             certificate = certify(problem, solution, rule)

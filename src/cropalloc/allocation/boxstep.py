@@ -47,7 +47,7 @@ class Finish:
     steps: int
 
 
-class NotConverged(RuntimeError):
+class ConvergenceError(RuntimeError):
     """The finish did not reach the optimum; the caller falls back to another method."""
 
 
@@ -97,7 +97,7 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
     prices : (d,) start, at least `-compiled.penalty`.
     radius : half the width of the first box.
 
-    Raises NotConverged if the optimum is not reached within 80 boxes.
+    Raises ConvergenceError if the optimum is not reached within 80 boxes.
     """
     prices = np.maximum(prices, -compiled.penalty)
     boxes = np.full(compiled.weight.shape, radius)
@@ -138,7 +138,7 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
             widest = np.zeros(len(boxes))
             np.maximum.at(widest, at[0], boxes[at])
             boxes = np.maximum(boxes, widest[:, None])
-    raise NotConverged(f"{MAX_STEPS} boxes")
+    raise ConvergenceError(f"{MAX_STEPS} boxes")
 
 
 def _above_overflow(compiled: Compiled, prices: np.ndarray, over: tuple) -> np.ndarray:
@@ -269,7 +269,7 @@ class _Model:
 
 
 def _run(lp: highspy.HighsLp) -> highspy.HighsSolution:
-    """Solve with HiGHS; raises NotConverged if it reports no optimum."""
+    """Solve with HiGHS; raises ConvergenceError if it reports no optimum."""
     status = None
     for tolerance in (1e-10, 1e-9):
         solver = highspy.Highs()
@@ -283,7 +283,7 @@ def _run(lp: highspy.HighsLp) -> highspy.HighsSolution:
         status = solver.getModelStatus()
         if status == highspy.HighsModelStatus.kOptimal:
             return solver.getSolution()
-    raise NotConverged(str(status))
+    raise ConvergenceError(str(status))
 
 
 def _ranges(lengths: np.ndarray) -> np.ndarray:

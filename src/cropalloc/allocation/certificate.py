@@ -22,7 +22,7 @@ from cropbase.errors import CropError
 CHUNK = 50_000  # cells looked at together
 
 
-class NotOptimal(CropError):
+class CertificateError(CropError):
     """A solution fails its certificate."""
 
 
@@ -135,11 +135,11 @@ def write_certificate(
     tolerance: float,
     cleaned: Sequence[str] = (),
 ) -> None:
-    """Write the certificates of a group's parts; raises NotOptimal if one proves nothing."""
+    """Write the certificates of a group's parts; raises CertificateError if one proves nothing."""
     for part in certificates:
         if not is_proven(part, tolerance):
             worst = {k: v for k, v in part.items() if isinstance(v, float) and v > tolerance}
-            raise NotOptimal(
+            raise CertificateError(
                 f"the allocation written to {path} is not proven optimal",
                 given=worst,
                 allowed=f"gaps and residuals up to {tolerance}",

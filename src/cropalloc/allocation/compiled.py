@@ -2,8 +2,9 @@
 
 Two facts carry the method. First, the land of a cell is a nested capacity (irrigated inside
 cropland), which is the sum of two *parcels*: `irrigated_ha` that any activity may use, and
-`cropland_ha - irrigated_ha` that only rainfed activities may use. Second, given a price a statistic,
-the best use of a parcel is a closed form: the activity whose worth less price is greatest, or none.
+`cropland_ha - irrigated_ha` that only rainfed activities may use. Second, given a price a
+statistic, the best use of a parcel is a closed form: the activity whose worth less price is
+greatest, or none.
 """
 
 from __future__ import annotations

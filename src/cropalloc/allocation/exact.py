@@ -16,7 +16,7 @@ import numpy as np
 
 from cropalloc.allocation import kernels
 from cropalloc.allocation.annealing import anneal
-from cropalloc.allocation.boxstep import Finish, NotConverged, finish
+from cropalloc.allocation.boxstep import ConvergenceError, Finish, finish
 from cropalloc.allocation.compiled import Compiled, compile_problem
 from cropalloc.allocation.problem import AllocationProblem
 from cropalloc.allocation.solution import Rule, Solution
@@ -34,7 +34,7 @@ def solve_exact(problem: AllocationProblem, rule: Rule, *, small: int = SMALL) -
     ----------
     small : problems of no more cell-activities than this go straight to the finishing programme.
 
-    Raises NotConverged if the method fails (the caller then takes the reference model).
+    Raises ConvergenceError if the method fails (the caller then takes the reference model).
     """
     begin = time.perf_counter()
     compiled = compile_problem(problem, rule.weighting)
@@ -113,7 +113,7 @@ def _lexicographic(compiled: Compiled, small: int) -> tuple[Finish, float, np.nd
         start = end.prices + 3.0 * multiplier * first
         multiplier *= 4.0
         log.debug("multiplier raised to %g", multiplier)
-    raise NotConverged("the least shortage could not be proven")
+    raise ConvergenceError("the least shortage could not be proven")
 
 
 def _first_stage(compiled: Compiled, start: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Compiled loops over parcels: value, use, curvature, and the parcels that are not yet settled.
 
 Every function takes cells as (n, m) float32 `scores` (-inf: never), (n,) `leaf`, (n,) hectares
-`irrigated` and `dry`, and per leaf (l, m) `weight` and `price`; the first `n_rainfed` activities are
-rainfed. The dry parcel may take an irrigated activity at a loss of `land_penalty` a hectare (inf:
-never). Worth less price of activity k is called its net; the net of leaving land idle is zero.
+`irrigated` and `dry`, and per leaf (l, m) `weight` and `price`; the first `n_rainfed` activities
+are rainfed. The dry parcel may take an irrigated activity at a loss of `land_penalty` a hectare
+(inf: never). Worth less price of activity k is called its net; the net of leaving land idle is zero.
 Loops run in the order of the cells, so that sums, and hence results, are the same on every run.
 """
 
@@ -214,8 +214,8 @@ def settle(scores, leaf, irrigated, dry, weight, price, reach, n_rainfed, land_p
 def merge_alike(start, parcel, idle, activity, worth, leaf):
     """(p,) int64: for each parcel the first parcel with the same leaf, candidates and worths.
 
-    Worths count up to a constant of the parcel where idling is no candidate. Alike parcels share one
-    row of the finishing model, which keeps ties (equal scores) from making it large.
+    Worths count up to a constant of the parcel where idling is no candidate. Alike parcels share
+    one row of the finishing model, which keeps ties (equal scores) from making it large.
     """
     n = len(parcel)
     size = 1
@@ -310,9 +310,10 @@ def eliminate(
     """Schur complement on the shared demands.
 
     `start` and `members` list the demands of each leaf, `entry_*` how its activities count for them
-    (place in the leaf's list, activity, coefficient); `place` (d,) is the row of a shared demand, -1
-    otherwise; `inner` (d,) marks the demands to eliminate. Returns the complement (s, s), its right
-    side (s,), and where in `solved` the leaf's inverse-times-[link, -gradient] begins.
+    (place in the leaf's list, activity, coefficient); `place` (d,) is the row of a shared demand,
+    -1 otherwise; `inner` (d,) marks the demands to eliminate, `damping` (d,) is added to their
+    diagonal. Returns the complement (s, s), its right side (s,), where the part of each leaf begins
+    in the last result, and the leaves' inverse times [link, -gradient], flat.
     """
     n_leaves = len(start) - 1
     border = np.zeros((n_shared, n_shared))

@@ -16,7 +16,6 @@ from cropalloc.allocation.problem import AllocationProblem, demand_weights
 from cropalloc.allocation.solution import Rule, Solution
 from cropbase.errors import DependencyError
 
-
 TIGHT = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
 """Solvers check rows to an absolute tolerance; the model's areas are in units of a mean cell."""
 

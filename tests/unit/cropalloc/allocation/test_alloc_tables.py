@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from cropalloc.allocation.allocate import allocate
-from cropalloc.allocation.problem import AllocationProblem, Demand, restrict, split_into_groups
 from cropalloc.allocation.generated import generate
+from cropalloc.allocation.problem import AllocationProblem, Demand, restrict, split_into_groups
 from cropalloc.settings.allocation import AllocationSettings
 from cropbase.errors import InputError
 
