@@ -86,6 +86,17 @@ def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.nda
     )
 
 
+def open_rows(compiled: Compiled, prices: np.ndarray, radius: float) -> int:
+    """Rows that parcels would have in the finishing programme of a box."""
+    _, _, start, parcel, idle, activity, worth = kernels.settle(
+        compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
+        compiled.activity_prices(prices), np.full(compiled.weight.shape, radius),
+        compiled.n_rainfed, compiled.land_penalty,
+    )  # fmt: skip
+    same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
+    return int((same == np.arange(len(same))).sum())
+
+
 def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
     """Exact optimum from prices near it.
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from cropalloc.allocation import kernels
 from cropalloc.allocation.annealing import anneal
-from cropalloc.allocation.boxstep import ConvergenceError, Finish, finish
+from cropalloc.allocation.boxstep import ConvergenceError, Finish, finish, open_rows
 from cropalloc.allocation.compiled import Compiled, compile_problem
 from cropalloc.allocation.problem import AllocationProblem
 from cropalloc.allocation.solution import Rule, Solution
@@ -123,8 +123,12 @@ def _first_stage(compiled: Compiled, start: np.ndarray) -> np.ndarray:
         scores=np.where(np.isfinite(compiled.scores), np.float32(0), np.float32(-np.inf)),
         penalty=np.ones(compiled.n_demands),
     )
-    # Parcels alike in what is allowed share a row, so that a wide box is a small programme.
-    return finish(flat, np.clip(start, -1.0, None), 2.0 if len(flat.leaf) < 20_000 else 0.05).prices
+    prices = np.clip(start, -1.0, None)
+    # Parcels alike in what is allowed share a row: if they are few, one wide box holds the answer.
+    for radius in (2.0, 0.3, 0.05):
+        if open_rows(flat, prices, radius) <= 3000:
+            break
+    return finish(flat, prices, radius).prices
 
 
 def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:

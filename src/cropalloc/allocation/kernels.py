@@ -1,9 +1,9 @@
 """Compiled loops over parcels: value, use, curvature, and the parcels that are not yet settled.
 
-Every function takes cells as (n, m) float32 `scores` (-inf: never), (n,) `leaf`, (n,) hectares
+Functions take cells as (n, m) float32 `scores` (-inf: never), (n,) `leaf`, (n,) hectares
 `irrigated` and `dry`, and per leaf (l, m) `weight` and `price`; the first `n_rainfed` activities
 are rainfed. The dry parcel may take an irrigated activity at a loss of `land_penalty` a hectare
-(inf: never). Worth less price of activity k is called its net; the net of leaving land idle is zero.
+(inf: never). Worth less price of activity k is called its net; that of leaving land idle is zero.
 Loops run in the order of the cells, so that sums, and hence results, are the same on every run.
 """
 
