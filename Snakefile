@@ -1,4 +1,4 @@
-"""Wiring only: the provinces of this run, the stages, and the targets a person asks for."""
+"""Wiring only: the provinces and cases of this run, the stages, the targets a person asks for."""
 
 from snakemake.utils import min_version
 
@@ -6,12 +6,19 @@ min_version("9.3")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/cases.smk"
 
 
 wildcard_constraints:
-    province=NAME_PATTERN,
+    province=one_of(with_lenders(PROVINCES)),
     source=NAME_PATTERN,
     shard=ID_PATTERN,
+    case=one_of(CASES),
+    year=r"\d{4}",
+    part=r"\d{3}",
+    baseline="cropland|suitability_cropland",
+    contestant="max_score|cropland|suitability_cropland",
+    product=r"[A-Za-z0-9_\-]+",
 
 
 report: "workflow/report/workflow.rst"
@@ -24,12 +31,14 @@ localrules:
     segmentation,
 
 
-# The county files, the accuracy table and the figures of every province of the run.
+# The county files, the accuracy table and the figures of every province of the run, the crop maps
+# and what judges them of every case.
 rule all:
     default_target: True
     input:
         collect("results/{province}/metrics.json", province=PROVINCES),
         lambda wildcards: figures_of(PROVINCES),
+        lambda wildcards: case_targets(CASES),
 
 
 rule plan:
@@ -71,3 +80,7 @@ include: "workflow/rules/validation.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/demo.smk"
+include: "workflow/rules/statistics.smk"
+include: "workflow/rules/cells.smk"
+include: "workflow/rules/allocation.smk"
+include: "workflow/rules/crop_maps.smk"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import glob
 import os
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,6 +104,30 @@ def fill_placeholders(values: dict[str, Any], *, results: str) -> dict[str, Any]
         return value
 
     return filled({**values, "data_root": root})
+
+
+def texts_of(section: Any) -> list[str]:
+    """Every text in a section of the configuration, in depth, in order; [] for None."""
+    if isinstance(section, BaseModel):
+        section = section.model_dump(mode="json")
+    if isinstance(section, str):
+        return [section]
+    if isinstance(section, dict):
+        section = list(section.values())
+    return (
+        [text for inner in section for text in texts_of(inner)] if isinstance(section, list) else []
+    )
+
+
+def files_named(text: str) -> list[str]:
+    """The files that a path of the configuration stands for, sorted; [] if it names none.
+
+    Placeholders such as {year} and the signs of glob patterns stand for anything.
+    """
+    if "/" not in text:
+        return []
+    pattern = re.sub(r"\{\w+\}", "*", text)
+    return sorted(path for path in glob.glob(pattern) if os.path.isfile(path))
 
 
 def validate(model: type[Model], values: dict[str, Any], *, files: list[str | Path]) -> Model:

@@ -193,7 +193,8 @@ def test_irrigated_demand_above_irrigated_land_is_seen_before_solving(australia)
             name: australia / f"{name}.parquet"
             for name in ("cells", "synergy", "areas", "members", "units")
         },
-        selection=SelectionSettings(irrigated_at="whole_area"),
+        selection=SelectionSettings(),
+        known_for="whole_area",
         year=2010,
         selected_path=australia / "selected.parquet",
         consistency_path=australia / "consistency.csv",

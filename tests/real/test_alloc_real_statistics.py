@@ -32,7 +32,7 @@ def run(folder, values, *, harmonise=True):
     statistics = StatisticsSettings.model_validate(values)
     at = {name: folder / name for name in (
         "units.parquet", "reported.parquet", "findings.csv", "nodes.parquet", "targets.parquet",
-        "members.parquet", "audit.csv",
+        "members.parquet", "audit.csv", "reference.parquet",
     )}  # fmt: skip
     read_statistics(
         statistics=statistics, crops_file=CROPS, units_path=at["units.parquet"],
@@ -47,6 +47,7 @@ def run(folder, values, *, harmonise=True):
             nodes=at["nodes.parquet"], units=at["units.parquet"], leaves=None,
             statistics=statistics, targets_path=at["targets.parquet"],
             members_path=at["members.parquet"], audit_path=at["audit.csv"],
+            reference_path=at["reference.parquet"],
         )  # fmt: skip
     read = {".parquet": pd.read_parquet, ".csv": lambda p: pd.read_csv(p, keep_default_na=False)}
     return SimpleNamespace(**{p.stem: read[p.suffix](p) for p in at.values() if p.exists()})

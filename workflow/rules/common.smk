@@ -16,7 +16,9 @@ from croplayer.validation.official import official_area_ha
 from croplayer.settings import NAME_PATTERN, Settings, load_settings
 
 CONFIG_FOLDER = config.get("config_folder", "config")
-PROVINCES = [name.strip() for name in str(config.get("provinces", "demo")).split(",")]
+# A run of cases alone maps no province; a run of neither maps the built-in one.
+_PROVINCES = str(config.get("provinces", "" if config.get("cases") else "demo"))
+PROVINCES = [name.strip() for name in _PROVINCES.split(",") if name.strip()]
 
 # The keys of `province` that say nothing of its polygons: figures and titles replan nothing.
 OFFICIAL = ["official_area_ha", "official_area_table", "official_area_source"]
@@ -159,6 +161,11 @@ def with_lenders(provinces):
     for province in found:  # grows while it is walked: a lender may borrow too
         found += [name for name in lenders_of(province) if name not in found]
     return found
+
+
+def one_of(names):
+    """A wildcard's pattern: these names alone, so that a province is never taken for a case."""
+    return "|".join(names) or "none of this run"
 
 
 def source_names(wildcards):

@@ -59,7 +59,7 @@ def _level_sums(axes, below: pd.DataFrame, crops: list[str]) -> None:
             label=f"level {level}, {year}",
         )
     axes.set_yticks(list(place.values()), [crop_title(crop) for crop in place])
-    axes.set_xlim(0, max(1.15, min(float(below["share"].max(initial=1.0)), 2.0) + 0.05))
+    axes.set_xlim(0, max(1.15, min(float(below["share"].to_numpy().max(initial=1.0)), 2.0) + 0.05))
     axes.set_xlabel("Sum of the reporting units / nation, before harmonisation")
     axes.grid(axis="x", linewidth=0.3)
     if len(below):
@@ -76,7 +76,6 @@ def _factors(axes, audit: pd.DataFrame) -> None:
         span = np.clip(np.abs(np.log2(factors)).max(), 0.01, 3)
         bins = 2.0 ** np.linspace(-span, span, 41)
         axes.hist(factors.clip(bins[0], bins[-1]), bins=bins, color="#4C78A8")
-        axes.set_xscale("log", base=2)
         axes.set_title(f"{len(factors)} changed figures", fontsize=9)
     else:
         axes.set_title("no figure was changed", fontsize=9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,7 @@ def select_cells(
     members: str | Path,
     units: str | Path,
     selection: SelectionSettings,
+    known_for: Literal["target", "whole_area"],
     year: int,
     selected_path: str | Path,
     consistency_path: str | Path,
@@ -40,8 +42,9 @@ def select_cells(
     The first table has a row for every cell that offers cropland: `promoted` is none, cropland,
     irrigated or both. The second compares, for both kinds of land, the demand that must lie inside
     with the land, in every unit of every level and in every set of leaves that a residual covers.
-    Irrigated land is settled first: a cell whose irrigated land rises above its cropland offers
-    its maximum cropland too.
+    With `known_for` whole_area irrigated land is compared for the whole area alone, because the
+    allocation may shift systems between targets. Irrigated land is settled first: a cell whose
+    irrigated land rises above its cropland offers its maximum cropland too.
 
     Raises InputError if the tables do not fit together or no cell has cropland.
     """
@@ -71,7 +74,7 @@ def select_cells(
     whole = np.array(sets.is_whole)
     verdicts: dict[str, list[Verdict | None]] = {}
     for name, land in (("irrigated", irrigated), ("cropland", cropland)):
-        everywhere = name == "cropland" or selection.irrigated_at == "target"
+        everywhere = name == "cropland" or known_for == "target"
         demand = demand_inside(sets, asked, covers, SYSTEMS[name])
         verdicts[name] = promote_for_demand(
             land, cells_of_leaf, sets, demand, whole | everywhere, **options

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, NonNegativeFloat
 
 from cropbase.config import Section
@@ -16,11 +14,6 @@ class SelectionSettings(Section):
         True,
         description="raise cells from mean to maximum land, best rank first, where a unit lacks "
         "land; false: only report",
-    )
-    irrigated_at: Literal["target", "whole_area"] = Field(
-        "target",
-        description="irrigated demand is compared with irrigated land in every unit, or only for "
-        "the whole area (where shares of systems are known for the whole area alone)",
     )
     margin_share: NonNegativeFloat = Field(
         0.0, le=1, description="land wanted beyond the demand, as a share of the demand"

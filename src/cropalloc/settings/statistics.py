@@ -263,6 +263,12 @@ class StatisticsSettings(Section):
     extend: bool = Field(
         False, description="carry a unit's first and last node beyond the ends of its series"
     )
+    use_levels: int | None = Field(
+        None,
+        ge=0,
+        description="deepest level whose figures are placed; those below it are kept aside, to "
+        "validate against; null = all",
+    )
     missing: Literal["unknown", "zero"] = Field(
         "unknown",
         description="a unit without a figure where a sibling has one: unknown (it shares the "

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 TARGETS = ["target_id", "crop", "year", "unit_id", "level", "residual", "harvested_ha", "flag"]
 MEMBERS = ["crop", "year", "target_id", "leaf_id"]
+REFERENCE = ["unit_id", "crop", "year", "harvested_ha"]
 AUDIT = ["unit_id", "crop", "year", "before_ha", "after_ha", "factor", "reason"]
 SUM_TOLERANCE = 1e-9
 
@@ -32,6 +33,7 @@ def harmonise_statistics(
     targets_path: str | Path,
     members_path: str | Path,
     audit_path: str | Path,
+    reference_path: str | Path,
 ) -> None:
     """Make the figures of all levels agree with the nation's (paper, Eq. 1-2, design.md).
 
@@ -40,9 +42,11 @@ def harmonise_statistics(
     nodes, units : tables of `average_statistics` and `read_statistics`.
     leaves : table with a column `leaf_id` (`grid/cells.parquet`), the lowest units that have cells;
         None = every unit without children is a leaf.
-    statistics : uses `variable`, `missing`, `direction`, `plain_eq2`, `unknown_top`,
+    statistics : uses `variable`, `use_levels`, `missing`, `direction`, `plain_eq2`, `unknown_top`,
         `rounding_tolerance`.
     targets_path, members_path, audit_path : outputs, see docs/allocation.md; hectares.
+    reference_path : output, `unit_id, crop, year, harvested_ha`: the figures below `use_levels`,
+        which no target rests on; empty where all levels are used.
 
     Raises InputError if a leaf is no lowest unit, or if a crop has no figure of the nation
     (`UnknownTopError`, all such crops in one message).
@@ -53,6 +57,7 @@ def harmonise_statistics(
         raise InputError(
             f"no node value has the variable {statistics.variable!r}", given=f"table {nodes}"
         )
+    figures, kept_aside = _withhold(figures, statistics.use_levels)
     tree = UnitTree(read_table(units), _leaf_ids(leaves))
     options = Options(
         missing=statistics.missing,
@@ -85,8 +90,18 @@ def harmonise_statistics(
     _report(results, targets, audit)
     write_table(targets, targets_path)
     write_table(members, members_path)
+    write_table(kept_aside, reference_path)
     with atomic_path(audit_path) as temporary:
         audit.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _withhold(figures: pd.DataFrame, deepest: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The figures down to level `deepest`, and those below it as a table of reference."""
+    below = figures["level"] > deepest if deepest is not None else figures["level"] < 0
+    if deepest is not None:
+        log.info("%d figures below level %d are kept aside", below.sum(), deepest)
+    kept_aside = figures[below].rename(columns={"value": "harvested_ha"})[REFERENCE]
+    return figures[~below], kept_aside.sort_values(REFERENCE[:3], ignore_index=True)
 
 
 def _leaf_ids(leaves: str | Path | None) -> list[str] | None:

@@ -147,7 +147,8 @@ def _outline(axes: Axes, region: shapely.Geometry, counties: gpd.GeoDataFrame | 
 
 
 def _draw_rings(axes: Axes, polygons, **style) -> None:
-    for ring in shapely.get_rings(np.asarray(polygons, dtype=object)):
+    # get_rings knows nothing of multipolygons: their parts are rings, they are not.
+    for ring in shapely.get_rings(shapely.get_parts(np.asarray(polygons, dtype=object))):
         points = shapely.get_coordinates(ring)
         axes.plot(points[:, 0], points[:, 1], zorder=4, **style)
 

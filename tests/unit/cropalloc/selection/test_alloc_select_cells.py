@@ -54,7 +54,7 @@ def land(rows):
     return cells, synergy.assign(cell_id=cells["cell_id"])
 
 
-def select(tmp_path, target_rows, land_rows, units=UNITS, year=2010, **more):
+def select(tmp_path, target_rows, land_rows, units=UNITS, year=2010, known_for="target", **more):
     cells, synergy = land(land_rows)
     areas, members = targets(target_rows)
     tables = {
@@ -69,6 +69,7 @@ def select(tmp_path, target_rows, land_rows, units=UNITS, year=2010, **more):
     select_cells(
         **{name: tmp_path / f"{name}.parquet" for name in tables},
         selection=SelectionSettings(**more),
+        known_for=known_for,
         year=year,
         selected_path=tmp_path / "selected.parquet",
         consistency_path=tmp_path / "consistency.csv",
@@ -156,7 +157,7 @@ def test_irrigated_demand_promotes_irrigated_land_and_the_cropland_around_it(tmp
 def test_irrigated_land_is_compared_for_the_whole_area_alone_if_so_set(tmp_path):
     cells = [(*FOUR[0], 1, 2, 1), (*FOUR[1], 1, 2, 2), (*FOUR[2], 1, 2, 3), (*FOUR[3], 1, 2, 4)]
     rows = [("p1", "rice", {"I": 5.0}, ["p1"])]
-    selected, told = select(tmp_path, rows, cells, irrigated_at="whole_area")
+    selected, told = select(tmp_path, rows, cells, known_for="whole_area")
     assert told[told["land"] == "irrigated"]["unit_id"].tolist() == ["N"]
     assert told["foreseen_slack_ha"].sum() == 0
     assert selected["irrigated_ha"].tolist() == [2, 1, 1, 1]

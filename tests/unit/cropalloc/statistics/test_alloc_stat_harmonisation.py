@@ -31,6 +31,7 @@ def run(country, *lines, leaves=None, **statistics):
     harmonise_statistics(
         nodes=folder / "nodes.parquet", units=result.paths["units.parquet"], leaves=cells,
         statistics=settings, targets_path=paths[0], members_path=paths[1], audit_path=paths[2],
+        reference_path=folder / "reference.parquet",
     )  # fmt: skip
     return pd.read_parquet(paths[0]), pd.read_parquet(paths[1]), pd.read_csv(paths[2]), paths
 
@@ -59,6 +60,19 @@ def test_tables_of_the_contract(country):
     scaled = audit.set_index("unit_id").loc["N1"]
     assert (scaled.before_ha, scaled.after_ha) == (60, pytest.approx(66))
     assert scaled.factor == pytest.approx(1.1)
+
+
+def test_levels_that_are_kept_aside_are_the_reference_and_move_no_target(country):
+    targets, _, _, paths = run(country, *LINES, use_levels=1)
+    reference = pd.read_parquet(paths[0].with_name("reference.parquet"))
+    assert reference.values.tolist() == [["N11", "wheat", 2010, 10.0]]
+    assert set(targets["unit_id"]) == {"N", "N1", "N2"}
+    assert not targets["residual"].any()
+
+
+def test_without_that_the_reference_is_empty(country):
+    *_, paths = run(country, *LINES)
+    assert pd.read_parquet(paths[0].with_name("reference.parquet")).empty
 
 
 def test_leaves_come_from_the_cells(country):

@@ -1,0 +1,1 @@
+"""The built-in case of the allocation: generated statistics, yields and prices of no real place."""
