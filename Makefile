@@ -55,8 +55,9 @@ format: $(STAMP) ## format all code
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-schema: $(STAMP) ## write config/schema.json anew from the configuration models
+schema: $(STAMP) ## write the schemas in config/ anew from the configuration models
 	$(BIN)/python -m croplayer.settings.schema
+	$(BIN)/python -m cropalloc.settings.schema
 
 clean: ## remove what the demo made (the installation stays)
 	rm -rf results/demo logs/demo

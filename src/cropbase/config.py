@@ -130,11 +130,17 @@ def files_named(text: str) -> list[str]:
     return sorted(path for path in glob.glob(pattern) if os.path.isfile(path))
 
 
-def validate(model: type[Model], values: dict[str, Any], *, files: list[str | Path]) -> Model:
+def validate(
+    model: type[Model],
+    values: dict[str, Any],
+    *,
+    files: list[str | Path],
+    schema: str = "config/schema.json",
+) -> Model:
     """Check `values` against `model`; every fault of the file in ONE ConfigError.
 
     `files` are the layers that the values came from, the most specific last: each fault is
-    attributed to the last layer that sets its key.
+    attributed to the last layer that sets its key. `schema` is the file that tells all keys.
     """
     try:
         return model.model_validate(values)
@@ -143,7 +149,7 @@ def validate(model: type[Model], values: dict[str, Any], *, files: list[str | Pa
         lines = [_explain(model, fault, layers) for fault in error.errors()]
         raise ConfigError(
             f"the configuration has {len(lines)} fault(s)\n" + "\n".join(lines),
-            remedy="mend the keys above; `config/schema.json` lists all keys with their meaning",
+            remedy=f"mend the keys above; `{schema}` lists all keys with their meaning",
         ) from None
 
 
@@ -165,8 +171,13 @@ def _explain(model: type[BaseModel], fault: dict[str, Any], layers: list[tuple[P
         return f"  {owner}: key '{key}' is missing"
     if location and location[-1] in _MAY_HOLD_SECRETS:
         return f"  {owner}: key '{key}': {fault['msg']}"
+    where = f"  {owner}: key '{key}'" if key else f"  {owner}"
     given = fault.get("input")
-    return f"  {owner}: key '{key}': given {given!r}; {fault['msg']}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if isinstance(given, dict):
+        # A whole section says nothing that the message does not, and may hold an API key.
+        return f"{where}: {message}"
+    return f"{where}: given {given!r}; {message}"
 
 
 def _has_key(values: Any, location: list[Any]) -> bool:

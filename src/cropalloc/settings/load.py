@@ -27,7 +27,7 @@ def load_case(name: str, folder: str | Path = "config", results: str = "results"
     layers: list[dict[str, Any]] = []
     wanted: str | None = name
     while wanted is not None:
-        path = _file_of(wanted, home)
+        path = _file_of(wanted, home, extended_by=files[-1] if layers else None)
         if path in files:
             raise ConfigError(
                 f"{path}: key `{EXTENDS}` leads back to itself",
@@ -40,16 +40,21 @@ def load_case(name: str, folder: str | Path = "config", results: str = "results"
         layers.append(values)
     values = overlay(read_yaml(files[0]), *reversed(layers))
     values = fill_placeholders(values, results=f"{results}/{name}")
-    return validate(Case, values, files=[files[0], *reversed(files[1:])])
+    layers_of = [files[0], *reversed(files[1:])]
+    return validate(Case, values, files=layers_of, schema="config/allocation-schema.json")
 
 
-def _file_of(name: str, home: Path) -> Path:
+def _file_of(name: str, home: Path, *, extended_by: Path | None = None) -> Path:
     path = home / f"{name}.yaml"
-    if name == "default" or not path.exists():
-        known = sorted(p.stem for p in home.glob("*.yaml") if p.stem != "default")
+    if name != "default" and path.exists():
+        return path
+    known = sorted(p.stem for p in home.glob("*.yaml") if p.stem != "default")
+    problem = f"there is no configuration of a case {name!r} in {home}"
+    if extended_by is not None:
         raise ConfigError(
-            f"there is no configuration of a case {name!r} in {home}",
-            allowed=", ".join(known),
-            remedy=f"copy one of them to {path} and edit it",
+            f"{extended_by}: key `{EXTENDS}`: {problem}",
+            allowed=", ".join(case for case in known if case != extended_by.stem),
         )
-    return path
+    raise ConfigError(
+        problem, allowed=", ".join(known), remedy=f"copy one of them to {path} and edit it"
+    )

@@ -1,0 +1,39 @@
+"""JSON schemas of configuration files, for editors.
+
+A file is an overlay: nothing is required in it, because what one file leaves out the other may
+give. What must be there after the overlay is checked when the configuration is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def overlay_schema(
+    model: type[BaseModel], *, title: str, more_keys: dict[str, Any] | None = None
+) -> str:
+    """The schema of files that are overlays of `model`, as JSON text: sorted, ending in a newline.
+
+    `more_keys` are schemas of keys that a file may have beside those of the model (they are used
+    before the model sees the file).
+    """
+    schema = model.model_json_schema()
+    _drop_required(schema)
+    schema["title"] = title
+    schema["properties"] |= more_keys or {}
+    return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _drop_required(node: Any) -> None:
+    """Remove `required` in depth."""
+    if isinstance(node, dict):
+        if isinstance(node.get("required"), list):
+            del node["required"]
+        for inner in node.values():
+            _drop_required(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            _drop_required(inner)
