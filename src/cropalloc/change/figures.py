@@ -189,7 +189,10 @@ def plot_change(
         _change_panel(axes, of_crop, maps[crop], outline, colours)
         _profiles(axes, along[along["crop"] == crop], colours)
         shift = of_crop["shift_from_first_km"].iloc[-1]
-        moved = f": centre moved {shift:.0f} km, {_span(of_crop)}" if np.isfinite(shift) else ""
+        moved = ""
+        if np.isfinite(shift):
+            digits = 0 if shift >= 10 else 1
+            moved = f": centre moved {shift:.{digits}f} km, {_span(of_crop)}"
         axes.child_axes[0].set_title(f"{crop_title(crop)}{moved}", fontsize=9)
     for axes in panels[len(crops) :]:
         axes.set_visible(False)

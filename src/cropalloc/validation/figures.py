@@ -12,7 +12,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 
 from cropalloc.report.style import CONTESTANTS, INK, crop_title, hectares, new_figure, save
 from cropbase.errors import InputError
@@ -209,6 +215,9 @@ def plot_comparison(
     panels[1].set_xlim(_LOWEST_R2, 1.02)
     panels[1].axvline(0, color=INK, linewidth=0.7)
     panels[2].set_xscale("log")
+    panels[2].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    panels[2].xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panels[2].xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_yticks(place, [crop_title(crop) for crop in crops])
     panels[0].set_ylim(-0.6, len(crops) - 0.4)
     figure.legend(

@@ -101,7 +101,14 @@ class Passes:
             torch.manual_seed(seed)
         generator = torch.Generator(self.device).manual_seed(seed)
         part = part.to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+        # The cache of cast weights is one for all threads, and the pass that ends first empties it:
+        # side by side, gradients would be rounded in an order that chance decides.
+        with torch.autocast(
+            self.device.type,
+            dtype=torch.bfloat16,
+            enabled=self.bf16,
+            cache_enabled=not self.copies,
+        ):
             outputs = model(part.images)
         losses = model.chip_losses(outputs, part.labels, part.valid, generator)
         (torch.stack(list(losses.values())).sum() / chips).backward()

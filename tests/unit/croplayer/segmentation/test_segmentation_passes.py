@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 
 import pytest
 import torch
@@ -54,6 +55,28 @@ def test_threads_change_neither_gradient_nor_moving_means(model, micro, batch, t
         assert torch.equal(a, b)
     for a, b in zip(passes.model.buffers(), reference.model.buffers(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_another_thread_that_casts_weights_changes_no_gradient(model, micro, batch):
+    """torch keeps cast weights for all threads in one cache, which any of them empties."""
+    passes = _passes(model, micro, pass_chips=3, precision="bf16")
+    passes.run(batch, 5)
+    expected = _gradients(passes)
+    done = threading.Event()
+
+    def empty_the_cache():
+        while not done.is_set():
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                pass
+
+    other = threading.Thread(target=empty_the_cache)
+    other.start()
+    try:
+        passes.run(batch, 5)
+    finally:
+        done.set()
+        other.join()
+    assert all(torch.equal(a, b) for a, b in zip(_gradients(passes), expected, strict=True))
 
 
 def test_gradients_of_the_passes_add_up_to_that_of_the_batch(local_mean, micro, batch):
