@@ -142,6 +142,15 @@ def contestant_files(wildcards):
     return contestants(wildcards.case, wildcards.year)
 
 
+def areas_of_contestant(wildcards):
+    """The areas that a contestant placed: the allocation's parts, or a baseline's."""
+    if wildcards.contestant == "max_score":
+        return each_part("areas.parquet")(wildcards)
+    return [
+        f"results/{wildcards.case}/baselines/{wildcards.year}/{wildcards.contestant}.parquet"
+    ]
+
+
 def measured_of_case(wildcards):
     """Input function: whatever the stages of this case measured."""
     case, home = wildcards.case, f"results/{wildcards.case}"
@@ -165,3 +174,13 @@ def measured_of_case(wildcards):
         found["shares"] = f"{home}/change/shares.csv"
         found["ellipses"] = f"{home}/change/ellipses.csv"
     return found
+
+
+config["report_cases"] = {
+    case: {
+        "title": case_of(case).case.title,
+        "generated": case_of(case).case.generated,
+        "years": years_of(case),
+    }
+    for case in CASES
+}

@@ -84,15 +84,6 @@ rule allocate_baseline:
         "../../scripts/allocate_baseline.py"
 
 
-def areas_of_contestant(wildcards):
-    """The areas that a contestant placed: the allocation's parts, or a baseline's."""
-    if wildcards.contestant == "max_score":
-        return each_part("areas.parquet")(wildcards)
-    return [
-        f"results/{wildcards.case}/baselines/{wildcards.year}/{wildcards.contestant}.parquet"
-    ]
-
-
 rule validate_allocation:
     """Allocated against statistics of a level that was not used (Eq. 17-19)."""
     input:

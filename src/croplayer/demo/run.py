@@ -24,6 +24,7 @@ from croplayer.settings import Settings, load_settings
 
 SERVER_VARIABLE = "CROPLAYER_DEMO_SERVER"
 RESULTS = Path("results/demo")
+CROP_RESULTS = Path("results/demo_allocation")
 
 
 def run_demo(*, cores: int, config_folder: Path = Path("config"), extra: list[str] = ()) -> int:
@@ -86,12 +87,12 @@ def run_snakemake(url: str, cores: int, config_folder: Path, extra: list[str]) -
     common = [
         *("--workflow-profile", "workflow/profiles/local"),
         *("--cores", str(cores)),
-        *("--config", "provinces=demo", f"config_folder={config_folder}"),
+        *("--config", "provinces=demo", "cases=demo_allocation", f"config_folder={config_folder}"),
     ]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, SERVER_VARIABLE: url, "PATH": path}
     report = RESULTS / "report.html"
-    metrics = RESULTS / "metrics.json"
+    metrics = [folder / "metrics.json" for folder in (RESULTS, CROP_RESULTS)]
     _unlock_after_a_kill([*snakemake, *common], environment)
     display = ["--logger", "rich"] if sys.stdout.isatty() else ["--quiet", "rules", "host"]
     # Targets come first: many of Snakemake's options take all words that follow.
@@ -99,7 +100,8 @@ def run_snakemake(url: str, cores: int, config_folder: Path, extra: list[str]) -
     code = subprocess.run(words, env=environment, check=False).returncode
     if code or extra:
         return code
-    if report.exists() and report.stat().st_mtime >= metrics.stat().st_mtime:
+    newest = max(path.stat().st_mtime for path in metrics)
+    if report.exists() and report.stat().st_mtime >= newest:
         return code
     print("Writing the report ...", flush=True)
     draft = report.with_name("draft.html")
@@ -148,7 +150,10 @@ def _snakemake_alive() -> bool:
 
 def summary(seconds: float) -> str:
     """What came out and where to look, for the terminal."""
-    metrics = json.loads((RESULTS / "metrics.json").read_text(encoding="utf-8"))
+    metrics: dict[str, float | None] = {}
+    for folder in (RESULTS, CROP_RESULTS):
+        metrics |= json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    year = max(int(name.split("_")[1]) for name in metrics if name.startswith("statistics_2"))
 
     def value(name: str, form: str) -> str:
         number = metrics.get(name)
@@ -161,11 +166,14 @@ def summary(seconds: float) -> str:
         f"  pixel IoU against the truth, unseen  {value('truth_iou_unseen_blocks', '.3f')}",
         f"  semantic correctness of blocks       {value('block_semantic_correctness', '.3f')}",
         f"  area / official area                 {value('province_area_ratio', '.3f')}",
+        f"  crops placed of the statistics, ha   {value(f'map_{year}_ha', ',.0f')} of "
+        f"{value(f'statistics_{year}_ha', ',.0f')}",
         "",
         f"  county files     {RESULTS}/export/demo.tar.gz, counties.parquet, areas.csv",
         f"  final map        {RESULTS}/map/*.tif (open in QGIS)",
         f"  accuracy table   {RESULTS}/validation/accuracy.csv",
-        f"  figures          {RESULTS}/figures/",
+        f"  crop maps        {CROP_RESULTS}/maps/*/ha_*.tif, one a crop, system and year",
+        f"  figures          {RESULTS}/figures/, {CROP_RESULTS}/figures/",
         f"  report           {RESULTS}/report.html (open in a browser)",
     ]
     return "\n".join(lines)
