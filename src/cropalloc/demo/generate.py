@@ -22,6 +22,7 @@ from cropalloc.settings.demo import AllocationDemoSettings
 from cropbase.atomic import atomic_path, write_text
 from cropbase.errors import InputError
 from cropbase.rasters import open_raster, write_cog
+from cropbase.vectors import write_geopackage
 
 ORIGIN = "Generated data of the built-in allocation case; not a statistic or map of any real place."
 WALK_KM_PER_HOUR = 20.0
@@ -46,8 +47,7 @@ def generate_case(folder: Path, settings: AllocationDemoSettings) -> None:
 
     units = unit_table(counties, towns)
     _csv(units, folder / "units.csv")
-    with atomic_path(folder / "towns.gpkg") as path:
-        towns.to_file(path, layer="towns")
+    write_geopackage(towns, folder / "towns.gpkg", metadata={"ORIGIN": ORIGIN})
     rng = np.random.default_rng(settings.seed)
     reported, hidden = [], []
     for index, year in enumerate(settings.years):
