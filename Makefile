@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test naip-fields naip-two-dates lint format schema clean
+.PHONY: help demo test naip-fields naip-two-dates crops lint format schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,10 @@ naip-two-dates: $(FIELDS) $(DATES) ## map a real place from imagery of two dates
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m croplayer.demo.server $(DATA_ROOT)/naip_two_dates \
 	  --port 0 -- $(BIN)/snakemake --config provinces=naip_two_dates $(ONE_MACHINE)
 
+crops: $(STAMP) ## crop maps of a case: make crops CASE=australia (malawi, china, ...)
+	@test -n "$(CASE)" || { echo "Which case? make crops CASE=malawi; there are: $(filter-out default,$(basename $(notdir $(wildcard config/allocation/*.yaml))))"; exit 1; }
+	PATH="$(CURDIR)/$(BIN):$$PATH" CROPLAYER_DATA_ROOT=$(DATA_ROOT) $(BIN)/snakemake --config cases=$(CASE) $(ONE_MACHINE)
+
 lint: $(STAMP) ## ruff, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,4 +64,4 @@ schema: $(STAMP) ## write the schemas in config/ anew from the configuration mod
 	$(BIN)/python -m cropalloc.settings.schema
 
 clean: ## remove what the demo made (the installation stays)
-	rm -rf results/demo logs/demo
+	rm -rf results/demo results/demo_allocation logs/demo logs/demo_allocation
