@@ -1,0 +1,1 @@
+"""Crop statistics to crop maps: harmonisation, systems, cropland synergy, scores, allocation."""
