@@ -1,10 +1,11 @@
 """The allocation problem in the form that the solver works on.
 
-Two facts carry the method. First, the land of a cell is a nested capacity (irrigated inside
+Three facts carry the method. First, the land of a cell is a nested capacity (irrigated inside
 cropland), which is the sum of two *parcels*: `irrigated_ha` that any activity may use, and
 `cropland_ha - irrigated_ha` that only rainfed activities may use. Second, given a price a
 statistic, the best use of a parcel is a closed form: the activity whose worth less price is
-greatest, or none.
+greatest, or none. Third, leaves covered by the same statistics are one (a *zone*): to the solver
+`leaf` means zone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Compiled:
     activity : (m,) rows of the problem's activities in the order used here.
     n_rainfed : the first `n_rainfed` activities are rainfed.
     scores : (n, m) float32, -inf where never allowed.
-    leaf : (n,) int32.
+    leaf : (n,) int32, zone of the cell: the leaves that the same statistics cover are one.
     irrigated, dry : (n,) float64, hectares of the two parcels.
     weight : (leaves, m) float64, worth of a score point on a hectare.
     allowed : (leaves, m) bool, whether a statistic above zero covers the activity there.
@@ -110,6 +111,9 @@ def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compile
             if problem.demands[index].area_ha == 0:
                 allowed[leaves, column] = False
     cells = np.flatnonzero(problem.cropland_ha > 0)
+    weight = demand_weights(problem, weighting)[:, order]
+    owner[~allowed], coefficient[~allowed], weight[~allowed] = -1, 0.0, 1.0
+    kept, zone = _zones(problem.leaf[cells], weight, allowed, owner, coefficient)
     scores = np.empty((len(cells), len(order)), dtype=np.float32)
     for column, row in enumerate(order):
         values = (
@@ -121,14 +125,40 @@ def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compile
         activity=order,
         n_rainfed=int((~is_wet).sum()),
         scores=scores,
-        leaf=np.ascontiguousarray(problem.leaf[cells], dtype=np.int32),
+        leaf=zone,
         irrigated=problem.irrigated_ha[cells].astype(np.float64),
         dry=(problem.cropland_ha - problem.irrigated_ha)[cells].astype(np.float64),
-        weight=demand_weights(problem, weighting)[:, order],
-        allowed=allowed,
-        owner=owner,
-        coefficient=coefficient,
+        weight=weight[kept],
+        allowed=allowed[kept],
+        owner=owner[kept],
+        coefficient=coefficient[kept],
         area=np.array([demand.area_ha for demand in problem.demands], dtype=np.float64),
         penalty=np.zeros(n_demands),
         land_penalty=np.inf,
     )
+
+
+def _zones(
+    leaf: np.ndarray,
+    weight: np.ndarray,
+    allowed: np.ndarray,
+    owner: np.ndarray,
+    coefficient: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Join the leaves in which the same statistics cover the same activities at the same worth.
+
+    To the solver they are one leaf: hundreds of districts in a handful of states with statistics
+    are a handful of leaves. Returns one leaf of each zone, and the zone of each cell (n,) int32;
+    zones come in the order of their first leaf, and leaves without a cell are left out.
+    """
+    rows = len(weight)
+    parts = (weight, allowed, owner, coefficient)
+    flat = np.concatenate([part.reshape(rows, -1).astype(np.float64) for part in parts], axis=1)
+    with_cells = np.unique(leaf)
+    if len(with_cells) == 0:
+        with_cells = np.arange(min(rows, 1))
+    _, first, inverse = np.unique(flat[with_cells], axis=0, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    zone = np.zeros(rows, dtype=np.int32)
+    zone[with_cells] = rank[inverse.ravel()]
+    return with_cells[np.sort(first)], zone[leaf]

@@ -18,6 +18,7 @@ from cropalloc.allocation import kernels
 from cropalloc.allocation.annealing import anneal
 from cropalloc.allocation.boxstep import ConvergenceError, Finish, finish, open_rows
 from cropalloc.allocation.compiled import Compiled, compile_problem
+from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses
 from cropalloc.allocation.problem import AllocationProblem
 from cropalloc.allocation.solution import Rule, Solution
 
@@ -66,7 +67,11 @@ def _solve(compiled: Compiled, small: int, start: np.ndarray | None = None) -> F
     if n * m <= small:
         radius = 2 * max(worth, float(compiled.penalty.max(initial=0.0)))
         return finish(compiled, np.zeros(compiled.n_demands), radius)
-    if start is None:
+    if start is None and compiled.owner.shape[2] > 1 and uses(compiled) <= TOO_LARGE:
+        # Statistics overlap: smoothing would lose its way among prices that repeat each other.
+        prices, _ = interior_prices(compiled)
+        temperature = 1e-3 * worth
+    elif start is None:
         target = max(400, compiled.n_demands, n // 300)
         prices, temperature = anneal(compiled, lower, open_target=target)
     else:

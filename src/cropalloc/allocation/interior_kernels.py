@@ -1,0 +1,230 @@
+"""Compiled passes of the interior-point method over the uses of parcels.
+
+Uses lie flat: those of parcel i are `start[i] .. start[i + 1]`, each with an `activity`, hectares
+`x` and reduced cost `z`; `x0` and `z0` are those of leaving the parcel idle. The path followed is
+weighted: x z tends to `centre` times `share[i] * weight[leaf, activity]` (idle: `idle[i]`). Sums run in the order
+of the parcels, so that results are the same on every run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+MENDED = 5.0  # second-order terms up to so many times the target can be mended by centring
+_FURTHEST = 1.0 / 0.9995
+
+
+@njit(cache=True)
+def dot(a, b):
+    """Inner product in a fixed order, compensated."""
+    total = 0.0
+    carry = 0.0
+    for i in range(len(a)):
+        y = a[i] * b[i] - carry
+        t = total + y
+        carry = (t - total) - y
+        total = t
+    return total
+
+
+@njit(cache=True)
+def gather(start, leaf, activity, x, shape):
+    """(leaves, m): sum of x a leaf and activity."""
+    used = np.zeros(shape)
+    for i in range(len(leaf)):
+        for q in range(start[i], start[i + 1]):
+            used[leaf[i], activity[q]] += x[q]
+    return used
+
+
+@njit(cache=True)
+def assemble(start, leaf, activity, x, z, x0, z0, capacity, n_leaves, m):
+    """Curvature (l, m, m), right side (l, m) of the predictor, and sum of x / z a parcel (p,)."""
+    curve = np.zeros((n_leaves, m, m))
+    right = np.zeros((n_leaves, m))
+    total = np.empty(len(leaf))
+    theta = np.empty(m)
+    for i in range(len(leaf)):
+        c = leaf[i]
+        begin = start[i]
+        found = start[i + 1] - begin
+        whole = x0[i] / z0[i]
+        for a in range(found):
+            theta[a] = x[begin + a] / z[begin + a]
+            whole += theta[a]
+        total[i] = whole
+        for a in range(found):
+            ka = activity[begin + a]
+            right[c, ka] += theta[a] * capacity[i] / whole - x[begin + a]
+            part = theta[a] / whole
+            row = curve[c, ka]
+            if part < 1e-17:
+                row[ka] += theta[a]
+                continue
+            rest = whole - theta[a]
+            if part > 0.5:
+                # Without cancellation: the sum of the others.
+                rest = x0[i] / z0[i]
+                for b in range(found):
+                    if b != a:
+                        rest += theta[b]
+            row[ka] += part * rest
+            for b in range(a):
+                value = part * theta[b]
+                row[activity[begin + b]] -= value
+                curve[c, activity[begin + b], ka] -= value
+    return curve, right, total
+
+
+@njit(cache=True)
+def predict(start, leaf, activity, x, z, x0, z0, total, table, dy, capacity):
+    """Predictor: fills `dy`; returns how far (primal, dual) and the three sums of products."""
+    primal = _FURTHEST
+    dual = _FURTHEST
+    with_z = 0.0
+    with_x = 0.0
+    both = 0.0
+    for i in range(len(leaf)):
+        c = leaf[i]
+        value = -capacity[i]
+        for q in range(start[i], start[i + 1]):
+            value -= x[q] / z[q] * table[c, activity[q]]
+        change = value / total[i]
+        dy[i] = change
+        dx = -x0[i] - x0[i] / z0[i] * change
+        if dx < 0:
+            primal = min(primal, -x0[i] / dx)
+        if change < 0:
+            dual = min(dual, -z0[i] / change)
+        with_z += dx * z0[i]
+        with_x += x0[i] * change
+        both += dx * change
+        for q in range(start[i], start[i + 1]):
+            dz = change + table[c, activity[q]]
+            dx = -x[q] - x[q] / z[q] * dz
+            if dx < 0:
+                primal = min(primal, -x[q] / dx)
+            if dz < 0:
+                dual = min(dual, -z[q] / dz)
+            with_z += dx * z[q]
+            with_x += x[q] * dz
+            both += dx * dz
+    return (primal, dual), (with_z, with_x, both)
+
+
+@njit(cache=True)
+def _tame(second, limit):
+    """The second-order term within what centring can mend."""
+    return max(-MENDED * limit, min(MENDED * limit, second))
+
+
+@njit(cache=True)
+def correct(
+    start, leaf, activity, x, z, x0, z0, total, table, dy, capacity, centre, mu, share, weight, idle,
+):  # fmt: skip
+    """Corrector: right side (l, m), and what each parcel's row has to reach (p,)."""
+    right = np.zeros(weight.shape)
+    reaching = np.empty(len(leaf))
+    for i in range(len(leaf)):
+        c = leaf[i]
+        change = dy[i]
+        dx = -x0[i] - x0[i] / z0[i] * change
+        filled = x0[i]
+        value = (centre * idle[i] - _tame(dx * change, mu * idle[i])) / z0[i] - x0[i]
+        for q in range(start[i], start[i + 1]):
+            dz = change + table[c, activity[q]]
+            dx = -x[q] - x[q] / z[q] * dz
+            unit = share[i] * weight[c, activity[q]]
+            part = (centre * unit - _tame(dx * dz, mu * unit)) / z[q] - x[q]
+            value += part
+            filled += x[q]
+            right[c, activity[q]] += part
+        value -= capacity[i] - filled
+        reaching[i] = value
+        for q in range(start[i], start[i + 1]):
+            right[c, activity[q]] -= x[q] / z[q] * value / total[i]
+    return right, reaching
+
+
+@njit(cache=True)
+def direct(
+    start, leaf, activity, x, z, x0, z0, total, old, old_dy, reaching, table, centre, mu, share, weight, idle, dx, dx0, dy,
+):  # fmt: skip
+    """The direction: fills `dx`, `dx0`, `dy`; returns how far it may be followed."""
+    primal = _FURTHEST
+    dual = _FURTHEST
+    for i in range(len(leaf)):
+        c = leaf[i]
+        value = reaching[i]
+        for q in range(start[i], start[i + 1]):
+            value -= x[q] / z[q] * table[c, activity[q]]
+        change = value / total[i]
+        before = old_dy[i]
+        first = -x0[i] - x0[i] / z0[i] * before
+        step = (
+            (centre * idle[i] - _tame(first * before, mu * idle[i])) / z0[i]
+            - x0[i]
+            - x0[i] / z0[i] * change
+        )
+        dx0[i] = step
+        dy[i] = change
+        if step < 0:
+            primal = min(primal, -x0[i] / step)
+        if change < 0:
+            dual = min(dual, -z0[i] / change)
+        for q in range(start[i], start[i + 1]):
+            k = activity[q]
+            before = old_dy[i] + old[c, k]
+            first = -x[q] - x[q] / z[q] * before
+            dz = change + table[c, k]
+            unit = share[i] * weight[c, k]
+            step = (
+                (centre * unit - _tame(first * before, mu * unit)) / z[q] - x[q] - x[q] / z[q] * dz
+            )
+            dx[q] = step
+            if step < 0:
+                primal = min(primal, -x[q] / step)
+            if dz < 0:
+                dual = min(dual, -z[q] / dz)
+    return primal, dual
+
+
+@njit(cache=True)
+def advance(start, leaf, activity, x, z, dx, dy, table, primal, dual):
+    """Take the step: x += primal dx, z += dual dz."""
+    for i in range(len(leaf)):
+        c = leaf[i]
+        for q in range(start[i], start[i + 1]):
+            x[q] += primal * dx[q]
+            z[q] += dual * (dy[i] + table[c, activity[q]])
+
+
+@njit(cache=True)
+def spread(start, leaf, activity, table):
+    """(c,): entry of an (l, m) table for each use."""
+    out = np.empty(start[-1])
+    for i in range(len(leaf)):
+        for q in range(start[i], start[i + 1]):
+            out[q] = table[leaf[i], activity[q]]
+    return out
+
+
+@njit(cache=True)
+def row_sums(start, x):
+    """(p,): sum over the uses of each parcel."""
+    out = np.zeros(len(start) - 1)
+    for i in range(len(out)):
+        for q in range(start[i], start[i + 1]):
+            out[i] += x[q]
+    return out
+
+
+@njit(cache=True)
+def row_best(start, worth):
+    """(p,): greatest worth of each parcel, at least zero."""
+    out = np.zeros(len(start) - 1)
+    for i in range(len(out)):
+        for q in range(start[i], start[i + 1]):
+            out[i] = max(out[i], worth[q])
+    return out
