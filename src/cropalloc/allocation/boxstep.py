@@ -10,6 +10,7 @@ Marsten and Blankenship, 1975).
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 import highspy
@@ -21,6 +22,7 @@ from cropalloc.allocation.compiled import Compiled
 log = logging.getLogger(__name__)
 
 MAX_STEPS = 80
+REPORT_S = 30.0
 
 
 @dataclass
@@ -49,6 +51,10 @@ class Finish:
 
 class ConvergenceError(RuntimeError):
     """The finish did not reach the optimum; the caller falls back to another method."""
+
+
+class OutOfTimeError(ConvergenceError):
+    """The time allowed for one group of units is over."""
 
 
 def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -97,7 +103,9 @@ def open_rows(compiled: Compiled, prices: np.ndarray, radius: float) -> int:
     return int((same == np.arange(len(same))).sum())
 
 
-def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
+def finish(
+    compiled: Compiled, prices: np.ndarray, radius: float, *, deadline: float = np.inf
+) -> Finish:
     """Exact optimum from prices near it.
 
     The box bounds the prices of activities in leaves, not of demands: where statistics repeat each
@@ -107,8 +115,10 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
     ----------
     prices : (d,) start, at least `-compiled.penalty`.
     radius : half the width of the first box.
+    deadline : reading of `time.perf_counter` at which to give up.
 
-    Raises ConvergenceError if the optimum is not reached within 80 boxes.
+    Raises ConvergenceError if the optimum is not reached within 80 boxes, OutOfTimeError at the
+    deadline.
     """
     prices = np.maximum(prices, -compiled.penalty)
     boxes = np.full(compiled.weight.shape, radius)
@@ -116,7 +126,9 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
     prices = _above_overflow(compiled, prices, over)
     has_land = np.bincount(compiled.leaf, minlength=len(compiled.weight)) > 0
     face = np.nonzero(compiled.allowed & has_land[:, None])
+    overlapping = compiled.owner.shape[2] > 1
     tolerance = 1e-11 * max(compiled.area.sum(), 1e-300)
+    told = time.perf_counter()
     for step in range(1, MAX_STEPS + 1):
         used, choice, start, parcel, idle, activity, worth = kernels.settle(
             compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
@@ -127,7 +139,9 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
         remaining = compiled.area - compiled.placed(used)
         model = _Model(compiled, start, parcel, idle, activity, worth, same, over, face)
         before = prices
-        prices, flow, over_flow, shortage, outside = model.solve(remaining, prices, boxes[face])
+        prices, flow, over_flow, shortage, outside = model.solve(
+            remaining, prices, boxes[face], deadline
+        )
         smallest = np.where(compiled.owner >= 0, compiled.area[compiled.owner], np.inf).min(2)
         active = outside > np.minimum(tolerance, 1e-10 * smallest[face])
         log.debug(
@@ -135,6 +149,10 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
             step, len(parcel), model.n_parcels, active.sum(),
             boxes.min(initial=np.inf), boxes.max(initial=0.0),
         )  # fmt: skip
+        if time.perf_counter() - told > REPORT_S:
+            log.info("finish: box %d, %d rows, %d prices at its edge",
+                     step, model.n_parcels, active.sum())  # fmt: skip
+            told = time.perf_counter()
         if not active.any():
             return _collect(
                 compiled, prices, choice, start, parcel, activity, same, flow,
@@ -143,9 +161,10 @@ def finish(compiled: Compiled, prices: np.ndarray, radius: float) -> Finish:
         prices, stretch = _further(compiled, before, prices, over)
         log.debug("moved %g times as far", stretch)
         at = (face[0][active], face[1][active])
-        boxes[at] *= 3.0
-        if len(boxes) > 1:
+        boxes[at] *= 4.0 if overlapping else 3.0
+        if len(boxes) > 1 and (not overlapping or step % 8 == 0):
             # Where a leaf lacks land its prices fall together; one that lags would stop them all.
+            # Rarely where prices may trade against each other: each one let loose opens parcels.
             widest = np.zeros(len(boxes))
             np.maximum.at(widest, at[0], boxes[at])
             boxes = np.maximum(boxes, widest[:, None])
@@ -218,7 +237,7 @@ class _Model:
         self.owner = compiled.owner[leaf, k]
         self.coefficient = compiled.coefficient[leaf, k]
 
-    def solve(self, remaining, prices, width):
+    def solve(self, remaining, prices, width, deadline):
         """Prices, flows, overflow, shortage, and what each face of the box had to take (f,).
 
         `width` (f,) is how far the price of an activity in a leaf may move from where it is.
@@ -267,7 +286,7 @@ class _Model:
         rest, capacity = remaining / unit, self.capacity / unit
         lp.row_lower_ = np.concatenate([np.where(self.idle, -highspy.kHighsInf, capacity), rest])
         lp.row_upper_ = np.concatenate([capacity, rest])
-        solution = _run(lp)
+        solution = _run(lp, deadline)
         amount = np.maximum(np.array(solution.col_value), 0.0) * unit
         price = np.array(solution.row_dual)[p:] / money + prices
         return (
@@ -279,21 +298,28 @@ class _Model:
         )
 
 
-def _run(lp: highspy.HighsLp) -> highspy.HighsSolution:
+def _run(lp: highspy.HighsLp, deadline: float) -> highspy.HighsSolution:
     """Solve with HiGHS; raises ConvergenceError if it reports no optimum."""
     status = None
     for tolerance in (1e-10, 1e-9):
+        left = deadline - time.perf_counter()
+        if left <= 0:
+            raise OutOfTimeError("the time limit of the exact solver is over")
         solver = highspy.Highs()
         for name, setting in (
             ("output_flag", False), ("threads", 1), ("random_seed", 0), ("solver", "simplex"),
             ("primal_feasibility_tolerance", tolerance), ("dual_feasibility_tolerance", tolerance),
         ):  # fmt: skip
             solver.setOptionValue(name, setting)
+        if np.isfinite(left):
+            solver.setOptionValue("time_limit", left)
         solver.passModel(lp)
         solver.run()
         status = solver.getModelStatus()
         if status == highspy.HighsModelStatus.kOptimal:
             return solver.getSolution()
+        if status == highspy.HighsModelStatus.kTimeLimit:
+            raise OutOfTimeError("the time limit of the exact solver is over")
     raise ConvergenceError(str(status))
 
 

@@ -28,25 +28,31 @@ SMALL = 2000  # so few cell-activities are one small programme: no prices are ne
 PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
 
 
-def solve_exact(problem: AllocationProblem, rule: Rule, *, small: int = SMALL) -> Solution:
+def solve_exact(
+    problem: AllocationProblem, rule: Rule, *, small: int = SMALL, limit_s: float = np.inf
+) -> Solution:
     """Solve one problem exactly.
 
     Parameters
     ----------
     small : problems of no more cell-activities than this go straight to the finishing programme.
 
-    Raises ConvergenceError if the method fails (the caller then takes the reference model).
+    limit_s : seconds after which to give up.
+
+    Raises ConvergenceError if the method fails (the caller then takes the reference model),
+    OutOfTimeError after `limit_s`.
     """
     begin = time.perf_counter()
+    deadline = begin + limit_s
     compiled = compile_problem(problem, rule.weighting)
     if rule.lexicographic:
-        end, multiplier, first = _lexicographic(compiled, small)
+        end, multiplier, first = _lexicographic(compiled, small, deadline)
     else:
         compiled.penalty = rule.penalties(problem)
         compiled.land_penalty = rule.land_penalty_per_ha
         if not _land_can_be_exceeded(compiled):
             compiled.land_penalty = np.inf
-        end = _solve(compiled, small)
+        end = _solve(compiled, small, deadline)
         multiplier, first = 0.0, np.zeros(compiled.n_demands)
     return _as_solution(problem, compiled, end, multiplier, first, time.perf_counter() - begin)
 
@@ -59,15 +65,17 @@ def _land_can_be_exceeded(compiled: Compiled) -> bool:
     return bool((relief[compiled.allowed] > compiled.land_penalty).any())
 
 
-def _solve(compiled: Compiled, small: int, start: np.ndarray | None = None) -> Finish:
+def _solve(
+    compiled: Compiled, small: int, deadline: float, start: np.ndarray | None = None
+) -> Finish:
     """The optimum for given penalties."""
     n, m = compiled.scores.shape
     lower = -compiled.penalty
     worth = max(compiled.best_worth(), 1e-300)
     if n * m <= small:
         radius = 2 * max(worth, float(compiled.penalty.max(initial=0.0)))
-        return finish(compiled, np.zeros(compiled.n_demands), radius)
-    if start is None and compiled.owner.shape[2] > 1 and uses(compiled) <= TOO_LARGE:
+        return finish(compiled, np.zeros(compiled.n_demands), radius, deadline=deadline)
+    if _overlapping(compiled):
         # Statistics overlap: smoothing would lose its way among prices that repeat each other.
         prices, _ = interior_prices(compiled)
         temperature = 1e-3 * worth
@@ -77,7 +85,12 @@ def _solve(compiled: Compiled, small: int, start: np.ndarray | None = None) -> F
     else:
         prices, temperature = np.maximum(start, lower), worth * 1e-4
     radius = _radius(compiled, prices, temperature)
-    return finish(compiled, prices, radius)
+    return finish(compiled, prices, radius, deadline=deadline)
+
+
+def _overlapping(compiled: Compiled) -> bool:
+    """Whether an activity counts for several statistics, in a problem that memory allows."""
+    return compiled.owner.shape[2] > 1 and uses(compiled) <= TOO_LARGE
 
 
 def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float:
@@ -94,24 +107,28 @@ def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float
     return max(wide, 0.01 * temperature, 1e-12 * max(1.0, float(np.abs(prices).max(initial=0))))
 
 
-def _lexicographic(compiled: Compiled, small: int) -> tuple[Finish, float, np.ndarray]:
+def _lexicographic(
+    compiled: Compiled, small: int, deadline: float
+) -> tuple[Finish, float, np.ndarray]:
     """Raise the worth of a hectare until the shortage is proven the least there is."""
     compiled.land_penalty = np.inf
     worth = max(compiled.best_worth(), 1e-12)
     lightest = compiled.coefficient[compiled.coefficient > 0].min(initial=1.0)
     multiplier = 4.0 * worth / lightest
     total = float(compiled.area.sum())
-    start = None
+    start = proof = None
     for _ in range(12):
         compiled.penalty = np.full(compiled.n_demands, multiplier)
-        end = _solve(compiled, small, start)
+        end = _solve(compiled, small, deadline, start)
         lack = float(end.shortage.sum())
         if lack <= 1e-12 * total:
             return end, multiplier, np.zeros(compiled.n_demands)
         # Where statistics do not overlap, the first stage is a cut: prices are -1 or 0.
         first = np.where(end.prices < -0.5 * multiplier, -1.0, 0.0)
         if lack - least_shortage(compiled, first) > PROVEN * total:
-            first = _first_stage(compiled, end.prices / multiplier)
+            if proof is None:
+                proof = _first_stage(compiled, end.prices / multiplier, deadline)
+            first = proof
         if lack - least_shortage(compiled, first) <= PROVEN * total:
             return end, multiplier, first
         # Above the threshold prices are affine in the worth of a hectare.
@@ -121,7 +138,7 @@ def _lexicographic(compiled: Compiled, small: int) -> tuple[Finish, float, np.nd
     raise ConvergenceError("the least shortage could not be proven")
 
 
-def _first_stage(compiled: Compiled, start: np.ndarray) -> np.ndarray:
+def _first_stage(compiled: Compiled, start: np.ndarray, deadline: float) -> np.ndarray:
     """Optimal prices of the first stage: the least shortage, whatever the score."""
     flat = replace(
         compiled,
@@ -129,11 +146,23 @@ def _first_stage(compiled: Compiled, start: np.ndarray) -> np.ndarray:
         penalty=np.ones(compiled.n_demands),
     )
     prices = np.clip(start, -1.0, None)
+    found, gap = prices, np.inf
+    if _overlapping(flat):
+        # Scattered missing scores make every parcel different, and without scores all of them tie:
+        # no box would be small. The bound needs good prices only, not a vertex.
+        found, gap = interior_prices(flat, tolerance=0.1 * PROVEN, least=0.0)
+        found = np.clip(found, -1.0, None)
+        rounded = (np.round(found, digits) for digits in (0, 1, 2, 3, 4, 6, 8))
+        found = max((found, *rounded), key=lambda each: least_shortage(compiled, each))
+        if gap <= PROVEN:
+            return found
     # Parcels alike in what is allowed share a row: if they are few, one wide box holds the answer.
     for radius in (2.0, 0.3, 0.05):
         if open_rows(flat, prices, radius) <= 3000:
-            break
-    return finish(flat, prices, radius).prices
+            return finish(flat, prices, radius, deadline=deadline).prices
+    if np.isfinite(gap):
+        return found
+    return finish(flat, prices, radius, deadline=deadline).prices
 
 
 def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:

@@ -2,8 +2,8 @@
 
 Uses lie flat: those of parcel i are `start[i] .. start[i + 1]`, each with an `activity`, hectares
 `x` and reduced cost `z`; `x0` and `z0` are those of leaving the parcel idle. The path followed is
-weighted: x z tends to `centre` times `share[i] * weight[leaf, activity]` (idle: `idle[i]`). Sums run in the order
-of the parcels, so that results are the same on every run.
+weighted: x z tends to `centre` times `share[i] * weight[leaf, activity]` (idle: `idle[i]`). Sums
+run in the order of the parcels, so that results are the same on every run.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def _tame(second, limit):
 
 @njit(cache=True)
 def correct(
-    start, leaf, activity, x, z, x0, z0, total, table, dy, capacity, centre, mu, share, weight, idle,
+    start, leaf, activity, x, z, x0, z0, total, table, dy, capacity, centre, mu, share, weight,
+    idle,
 ):  # fmt: skip
     """Corrector: right side (l, m), and what each parcel's row has to reach (p,)."""
     right = np.zeros(weight.shape)
@@ -149,7 +150,8 @@ def correct(
 
 @njit(cache=True)
 def direct(
-    start, leaf, activity, x, z, x0, z0, total, old, old_dy, reaching, table, centre, mu, share, weight, idle, dx, dx0, dy,
+    start, leaf, activity, x, z, x0, z0, total, old, old_dy, reaching, table, centre, mu, share,
+    weight, idle, dx, dx0, dy,
 ):  # fmt: skip
     """The direction: fills `dx`, `dx0`, `dy`; returns how far it may be followed."""
     primal = _FURTHEST
