@@ -7,7 +7,8 @@ folder and GDAL's COG driver turns that into the final file.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,17 @@ def open_raster(path: str | Path) -> rasterio.DatasetReader:
             remedy="assign the right one, e.g. `gdal_edit.py -a_srs EPSG:4326 FILE`",
         )
     return dataset
+
+
+@contextmanager
+def reading_raster(path: str | Path) -> Iterator[rasterio.DatasetReader]:
+    """Open a raster like `open_raster`; InputError too if it breaks off while it is read."""
+    with open_raster(path) as dataset:
+        try:
+            yield dataset
+        except rasterio.errors.RasterioError as error:
+            raise InputError(
+                f"raster {path} cannot be read to its end",
+                given=error.__cause__ or error,
+                remedy="copy or make the file anew: it is damaged, or was cut short",
+            ) from None

@@ -13,7 +13,7 @@ from rasterio.warp import Resampling, reproject
 
 from cropalloc.grid.cellgrid import CellGrid, read_cells
 from cropbase.errors import InputError
-from cropbase.rasters import open_raster
+from cropbase.rasters import reading_raster
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Places:
         InputError for a raster that cannot be read or knows nothing of any cell.
         """
         target = np.full((self.height, self.width), np.nan)
-        with open_raster(path) as source:
+        with reading_raster(path) as source:
             reproject(
                 rasterio.band(source, 1),
                 target,

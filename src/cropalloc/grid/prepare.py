@@ -85,7 +85,7 @@ def _units_without_cells(cells: pd.DataFrame, lookup: Lookup) -> list[dict[str, 
         finding(
             "unit_without_cell",
             f"{lookup.name[unit]} ({unit}) has no cell",
-            "none: what its statistics ask for can only become slack",
+            "its area goes to the rest of its parent, see statistics/audit.csv",
             unit_id=unit,
             name=lookup.name[unit],
         )

@@ -14,7 +14,7 @@ from cropalloc.grid.cellgrid import CRS, CellGrid, finding
 from cropalloc.grid.leaves import Lookup, as_text
 from cropalloc.settings.grid import AllocationGridSettings, RasterLeaves
 from cropbase.errors import InputError
-from cropbase.rasters import open_raster
+from cropbase.rasters import reading_raster
 
 
 def leaves_from_raster(
@@ -26,7 +26,7 @@ def leaves_from_raster(
     or whose unit is no leaf of the statistics, is a finding with its cells and hectares.
     """
     value_units, findings = _table(leaves, lookup)
-    with open_raster(leaves.path) as dataset:
+    with reading_raster(leaves.path) as dataset:
         bounds = settings.bounds_degrees or transform_bounds(dataset.crs, CRS, *dataset.bounds)
         grid = CellGrid.from_bounds(bounds, settings.resolution_arcseconds)
         values = _sample(dataset, grid)

@@ -32,7 +32,9 @@ class UnitTable(Section):
     year_rule: Literal["exact", "nearest"] = Field(
         "exact", description="rows of the year itself, or of the nearest year (the earlier of two)"
     )
-    vocabulary: str = Field("spam", description="naming of the crops, a key of config/crops.yaml")
+    vocabulary: str = Field(
+        "spam", description="naming of the crops: a key of config/crops.yaml, or id"
+    )
     missing_values: list[float] = Field(
         default_factory=lambda: [-999.0], description="numbers that stand for a missing value"
     )

@@ -169,7 +169,9 @@ def _parse_years(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
         if not found:
             row = rows[rows["year"] == text].iloc[0]
             raise InputError(
-                f"statistics file {row['file']}, row {row['row']}: no year", given=text
+                f"statistics file {row['file']}, row {row['row']}: no year",
+                given=text,
+                allowed="four digits, e.g. 2020",
             )
         years[text] = int(found.group(1))
     rows = rows.assign(year=rows["year"].map(years))

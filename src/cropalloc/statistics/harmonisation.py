@@ -58,6 +58,12 @@ def harmonise_statistics(
             f"no node value has the variable {statistics.variable!r}", given=f"table {nodes}"
         )
     figures, kept_aside = _withhold(figures, statistics.use_levels)
+    if figures.empty:
+        raise InputError(
+            f"no figure is left to place: all lie below level {statistics.use_levels}",
+            given=f"{len(kept_aside)} figures that are kept aside",
+            remedy="give a source of the levels above, or raise `statistics.use_levels`",
+        )
     tree = UnitTree(read_table(units), _leaf_ids(leaves))
     options = Options(
         missing=statistics.missing,
@@ -100,6 +106,10 @@ def _withhold(figures: pd.DataFrame, deepest: int | None) -> tuple[pd.DataFrame,
     below = figures["level"] > deepest if deepest is not None else figures["level"] < 0
     if deepest is not None:
         log.info("%d figures below level %d are kept aside", below.sum(), deepest)
+        lost = set(figures[below]["crop"]) - set(figures[~below]["crop"])
+        if lost:
+            names = ", ".join(sorted(lost))
+            log.warning("%s: figures below level %d alone; not mapped", names, deepest)
     kept_aside = figures[below].rename(columns={"value": "harvested_ha"})[REFERENCE]
     return figures[~below], kept_aside.sort_values(REFERENCE[:3], ignore_index=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from cropalloc.settings.suitability import PriceSettings
@@ -28,16 +29,25 @@ def read_prices(
             raise InputError(
                 f"price table {path} has no column {column!r}", allowed=", ".join(table.columns)
             )
+    years = None
     if settings.year_column is not None:
+        years = ", ".join(sorted({str(value) for value in table[settings.year_column]}))
         table = table[table[settings.year_column] == year]
     prices: dict[str, float] = {}
     for line, row in zip(table.index + 2, table.to_dict("records"), strict=True):
         crop = concordance.try_find(str(row[settings.crop_column]), settings.vocabulary)
         if crop is None:
             continue  # a price of a crop that the case does not know harms nobody
-        price = pd.to_numeric(row[settings.price_column], errors="coerce")
-        if pd.isna(price):
+        given = row[settings.price_column]
+        if pd.isna(given):
             continue  # the same as no row
+        price = pd.to_numeric(given, errors="coerce")
+        if not np.isfinite(price):
+            raise InputError(
+                f"price table {path}, line {line}: the price of {crop} is no number",
+                given=repr(given),
+                remedy="write a number with a decimal point, or leave it empty",
+            )
         if price <= 0:
             raise InputError(
                 f"price table {path}, line {line}: the price of {crop} is not above 0",
@@ -64,7 +74,8 @@ def read_prices(
         when = f" of {year}" if settings.year_column is not None else ""
         raise InputError(
             f"price table {path} has no price{when} of {', '.join(missing)}",
-            allowed=f"priced are {', '.join(sorted(prices)) or 'no crops'}",
+            given=f"rows of {years}" if years is not None and not prices else None,
+            allowed=f"priced are {', '.join(sorted(prices))}" if prices else None,
             remedy="add a row for each, or name a crop with a like price under "
             f"suitability.prices.fallbacks, e.g. `{missing[0]}: {min(prices, default='wheat')}`",
         )

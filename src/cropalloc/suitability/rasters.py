@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from rasterio.warp import calculate_default_transform
 from cropalloc.grid.cellgrid import CRS, CellGrid
 from cropalloc.grid.overlay import Overlay, apply
 from cropbase.errors import InputError
-from cropbase.rasters import open_raster
+from cropbase.rasters import reading_raster
 
 
 class CellSampler:
@@ -90,24 +92,26 @@ class CellSampler:
                 result[first:last] = part[self.row[first:last] - start, self.col[first:last]]
         return result
 
-    def _open(self, path: str | Path, what: str) -> rasterio.DatasetReader:
-        dataset = open_raster(path)
+    @contextmanager
+    def _open(self, path: str | Path, what: str) -> Iterator[rasterio.DatasetReader]:
+        with reading_raster(path) as dataset:
+            self._check_cover(dataset, path, what)
+            yield dataset
+
+    def _check_cover(self, dataset: rasterio.DatasetReader, path: str | Path, what: str) -> None:
         to_raster = Transformer.from_crs(CRS, dataset.crs, always_xy=True)
         x, y = to_raster.transform(self.lon, self.lat)
         column, row = apply(~dataset.transform, x, y)
         inside = (column >= 0) & (column <= dataset.width) & (row >= 0) & (row <= dataset.height)
         if inside.mean() < self.min_cover_share:
             outside = int(np.argmin(inside))
-            message = InputError(
+            raise InputError(
                 f"{what}: raster {path} does not cover the cells",
                 given=f"{int((~inside).sum())} of {len(inside)} cells with cropland lie outside, "
                 f"e.g. {self.lon[outside]:.3f}, {self.lat[outside]:.3f} degrees; the raster has "
                 f"{', '.join(f'{v:.3f}' for v in dataset.bounds)} in {dataset.crs}",
                 remedy="give a raster of the whole area, or lower suitability.min_cover_share",
             )
-            dataset.close()
-            raise message
-        return dataset
 
 
 def _read_rows(view: WarpedVRT, start: int, stop: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from cropalloc.grid.cellgrid import CellGrid
 from cropalloc.grid.overlay import Overlay
 from cropalloc.settings.synergy import LandSource
 from cropbase.errors import InputError
-from cropbase.rasters import open_raster
+from cropbase.rasters import open_raster, reading_raster
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class SourceMap:
         shape = strip.shape
         land, usable, unusable = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         for path in self.paths:
-            with open_raster(path) as dataset:
+            with reading_raster(path) as dataset:
                 overlay = Overlay(dataset, strip)
                 for window in overlay.windows():
                     share, seen, lost = self._read(path, dataset, window, overlay)

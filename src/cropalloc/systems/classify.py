@@ -161,6 +161,7 @@ def _intensities(
             remedy="mend it, or leave it empty where the crop is not grown",
         )
     any_system = values_of(table)
+    unknown: set[str] = set()
     for k, system in enumerate(SYSTEMS):
         values = any_system | values_of(table, system)
         if system == "L":
@@ -169,6 +170,13 @@ def _intensities(
             value = nearest(values, tree, row.unit_id, row.crop)
             if value is not None:
                 found[i, k] = value
+            else:
+                unknown.add(f"{row.crop}_{system}")
+    if unknown:
+        log.warning(
+            "%d: no cropping intensity of %s in some targets; systems.default_intensity %g holds",
+            year, ", ".join(sorted(unknown)), systems.default_intensity,
+        )  # fmt: skip
     return found
 
 

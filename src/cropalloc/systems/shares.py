@@ -68,7 +68,7 @@ def shares_of_targets(
     if systems.shares is not None:
         known = _full_shares(read(systems.shares, "system shares"), systems, clips)
         found = [nearest(known, tree, t.unit_id, t.crop) for t in targets.itertuples()]
-        _none_missing(targets, [value is None for value in found], "a share of the systems")
+        _none_missing(targets, [value is None for value in found], "shares of the systems")
         return np.array(found, dtype=np.float64).reshape(-1, 3), clips
     if isinstance(systems.irrigated, ShareGrid):
         irrigated = grid_shares(
@@ -80,7 +80,7 @@ def shares_of_targets(
     else:
         irrigated = np.full(len(targets), np.nan)
     irrigated = _default(irrigated, systems.default_irrigated_share)
-    _none_missing(targets, np.isnan(irrigated), "an irrigated share (`default_irrigated_share`)")
+    _none_missing(targets, np.isnan(irrigated), "irrigated share (`default_irrigated_share`)")
     irrigated = _within(irrigated, targets, systems.share_tolerance, clips)
     ratio = np.full(len(targets), np.nan)
     if systems.fertiliser is not None and systems.recommended is not None:
@@ -97,7 +97,7 @@ def shares_of_targets(
         ratio = rate / norm
     ratio = _default(ratio, systems.default_high_input_ratio)
     _none_missing(
-        targets, np.isnan(ratio), "a fertiliser rate and its recommendation "
+        targets, np.isnan(ratio), "fertiliser rate and its recommendation "
         "(`default_high_input_ratio`)"
     )  # fmt: skip
     high = np.minimum(ratio, 1 - irrigated)
@@ -135,7 +135,7 @@ def _full_shares(
             continue  # all zero stands for "not grown here", which is no share
         if abs(total - 1) > tolerance:
             raise InputError(
-                f"the system shares of {crop} in {unit} sum to {total:.6g}",
+                f"the system shares of {crop} in {unit or 'all units'} sum to {total:.6g}",
                 given=", ".join(f"{s} {v:.6g}" for s, v in zip(SYSTEMS, row, strict=True)),
                 allowed=f"1, or within {tolerance:g} of it",
                 remedy="mend the table, or set `scale` (0.01 for percent)",

@@ -156,6 +156,8 @@ def _crop(
     name = name.strip()
     if name in crops or concordance is None:
         return name
+    if table.vocabulary == "id":
+        return name if name in concordance.crops else None
     return concordance.try_find(name, table.vocabulary)
 
 

@@ -1,7 +1,7 @@
 """Configuration: overlays, and one readable message for everything wrong."""
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cropbase.config import Section, overlay, read_yaml, validate
 from cropbase.errors import ConfigError
@@ -63,3 +63,29 @@ def test_files_that_are_no_configuration(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml does not exist"):
         read_yaml(tmp_path / "none.yaml")
+
+
+class Fetching(Section):
+    url: str = ""
+    terms_accepted: bool = False
+
+    @model_validator(mode="after")
+    def _terms(self):
+        if not self.terms_accepted:
+            raise ValueError("accept the terms first")
+        return self
+
+
+class WithSource(Section):
+    source: Fetching
+
+
+def test_a_fault_of_a_whole_section_does_not_repeat_it_nor_a_key_pasted_into_it(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("source: {url: 'https://a/?key=SECRET'}")
+    with pytest.raises(ConfigError) as caught:
+        validate(WithSource, read_yaml(path), files=[path], schema="other.json")
+    text = str(caught.value)
+    assert "p.yaml: key 'source': accept the terms first" in text
+    assert "SECRET" not in text
+    assert "`other.json` lists all keys" in text
