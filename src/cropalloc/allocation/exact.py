@@ -150,7 +150,7 @@ def _first_stage(compiled: Compiled, start: np.ndarray, deadline: float) -> np.n
     if _overlapping(flat):
         # Scattered missing scores make every parcel different, and without scores all of them tie:
         # no box would be small. The bound needs good prices only, not a vertex.
-        found, gap = interior_prices(flat, tolerance=0.1 * PROVEN, least=0.0)
+        found, gap = interior_prices(flat, tolerance=0.1 * PROVEN)
         found = np.clip(found, -1.0, None)
         rounded = (np.round(found, digits) for digits in (0, 1, 2, 3, 4, 6, 8))
         found = max((found, *rounded), key=lambda each: least_shortage(compiled, each))

@@ -88,7 +88,6 @@ def interior_prices(
     compiled: Compiled,
     *,
     tolerance: float = 1e-9,
-    least: float = 1.0,
     parcels: Parcels | None = None,
 ) -> tuple[np.ndarray, float]:
     """Prices (d,) near the optimum, and the relative gap at which the method stopped.
@@ -97,22 +96,19 @@ def interior_prices(
     ----------
     compiled : the problem with its penalties.
     tolerance : relative gap, and relative residual, at which to stop.
-    least : statistics are taken as no less than this share of a mean parcel. Less than a parcel
-        has the same marginal parcel as a whole one, but prices on the way would be as great as the
-        statistic is small.
     parcels : what parcels may be used for, if known already.
     """
     if parcels is None:
         parcels = all_parcels(compiled)
     if len(parcels.worth) == 0 or not (compiled.area > 0).any():
         return np.zeros(compiled.n_demands), 0.0
-    return _Iteration(compiled, parcels, least).run(tolerance)
+    return _Iteration(compiled, parcels).run(tolerance)
 
 
 class _Iteration:
     """State of the method. Hectares are in units of the mean parcel, worth in units of `money`."""
 
-    def __init__(self, compiled: Compiled, parcels: Parcels, least: float) -> None:
+    def __init__(self, compiled: Compiled, parcels: Parcels) -> None:
         self.compiled, self.parcels = compiled, parcels
         self.curvature = Curvature(compiled)
         self.unit = max(float(parcels.capacity.mean()) if len(parcels.capacity) else 1.0, 1e-300)
@@ -120,8 +116,7 @@ class _Iteration:
         self.money = max(top, 1e-3 * float(compiled.penalty.max(initial=0.0)), 1e-300)
         self.capacity = parcels.capacity / self.unit
         self.worth = parcels.worth / self.money
-        area = compiled.area / self.unit
-        self.area = np.where(area > 0, np.maximum(area, least), 0.0)
+        self.area = compiled.area / self.unit
         self.penalty = compiled.penalty / self.money
         self.live = compiled.area > 0
         # A start that is feasible on both sides, and central by definition: each product of
