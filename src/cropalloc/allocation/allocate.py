@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cropalloc.allocation.boxstep import ConvergenceError
+from cropalloc.allocation.boxstep import ConvergenceError, OutOfTimeError
 from cropalloc.allocation.certificate import certify, is_proven, write_certificate
 from cropalloc.allocation.exact import solve_exact
 from cropalloc.allocation.problem import AllocationProblem
@@ -24,7 +24,7 @@ from cropalloc.allocation.tables import (
 )
 from cropalloc.settings.allocation import AllocationSettings
 from cropbase.atomic import write_text
-from cropbase.errors import InputError
+from cropbase.errors import CropError, InputError
 from cropbase.jobs import progress
 from cropbase.tables import read_table, write_table
 
@@ -93,10 +93,20 @@ def allocate(
 def solve(
     problem: AllocationProblem, rule: Rule, settings: AllocationSettings
 ) -> tuple[Solution, dict]:
-    """Solve and certify; where the exact solver does not prove its result, the reference does."""
+    """Solve and certify; where the exact solver does not prove its result, the reference does.
+
+    Raises CropError where the exact solver exceeds `time_limit_s`.
+    """
     if settings.solver == "exact":
         try:
-            solution = solve_exact(problem, rule)
+            solution = solve_exact(problem, rule, limit_s=settings.time_limit_s)
+        except OutOfTimeError as error:
+            raise CropError(
+                f"the group of leaf {problem.leaf_ids[0]} was not solved within the time limit",
+                given=f"{problem.n_cells} cells, {len(problem.demands)} statistics",
+                allowed=f"allocation.time_limit_s: {settings.time_limit_s:g}",
+                remedy="raise allocation.time_limit_s; the reference model is slower still",
+            ) from error
         except ConvergenceError as error:
             log.warning("the exact solver gave up (%s): taking the reference model", error)
         else:

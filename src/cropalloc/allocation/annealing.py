@@ -13,7 +13,7 @@ import logging
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from cropalloc.allocation import kernels
+from cropalloc.allocation import elimination, kernels
 from cropalloc.allocation.compiled import Compiled
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Curvature:
         place = np.full(self.n_demands, -1, dtype=np.int64)
         place[shared] = np.arange(len(shared))
         inner = self.local & ~fixed
-        border, right, links, solved = kernels.eliminate(
+        border, right, links, solved = elimination.eliminate(
             curve, self.start, self.members, self.entry_start, self.entry_place,
             self.entry_activity, self.entry_value, gradient, place, inner, len(shared), damping,
         )  # fmt: skip
@@ -69,7 +69,7 @@ class Curvature:
         if len(shared):
             border[np.diag_indices(len(shared))] += damping[shared]
             step[shared] = _solve_positive(border, right)
-        kernels.substitute(self.start, self.members, place, inner, links, solved, step)
+        elimination.substitute(self.start, self.members, place, inner, links, solved, step)
         return step
 
     def diagonal(self, curve: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from cropalloc.allocation.solution import Rule, Solution
 log = logging.getLogger(__name__)
 
 SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
+RAISE = 8.0  # factor on the worth of a hectare that did not force the least shortage
 PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
 
 
@@ -114,10 +115,13 @@ def _lexicographic(
     compiled.land_penalty = np.inf
     worth = max(compiled.best_worth(), 1e-12)
     lightest = compiled.coefficient[compiled.coefficient > 0].min(initial=1.0)
-    multiplier = 4.0 * worth / lightest
     total = float(compiled.area.sum())
+    # A statistic of a few square metres has an enormous worth a hectare with share weighting; a
+    # multiplier beyond even that would leave no digits for the score. Any that proves is right.
+    worth = min(worth, 100.0 * _typical_weight(compiled))
+    multiplier = 4.0 * worth / lightest
     start = proof = None
-    for _ in range(12):
+    for _ in range(16):
         compiled.penalty = np.full(compiled.n_demands, multiplier)
         end = _solve(compiled, small, deadline, start)
         lack = float(end.shortage.sum())
@@ -132,10 +136,20 @@ def _lexicographic(
         if lack - least_shortage(compiled, first) <= PROVEN * total:
             return end, multiplier, first
         # Above the threshold prices are affine in the worth of a hectare.
-        start = end.prices + 3.0 * multiplier * first
-        multiplier *= 4.0
+        start = end.prices + (RAISE - 1.0) * multiplier * first
+        multiplier *= RAISE
         log.debug("multiplier raised to %g", multiplier)
     raise ConvergenceError("the least shortage could not be proven")
+
+
+def _typical_weight(compiled: Compiled) -> float:
+    """Worth of a score point on a hectare, in the mean over the hectares of the statistics."""
+    q = compiled.owner.shape[2]
+    owner = np.where(compiled.owner < 0, compiled.n_demands, compiled.owner).ravel()
+    weight = np.repeat(compiled.weight.ravel(), q)
+    found = np.bincount(owner, minlength=compiled.n_demands + 1)[:-1]
+    mean = np.bincount(owner, weight, minlength=compiled.n_demands + 1)[:-1] / np.maximum(found, 1)
+    return float(compiled.area @ mean) / max(float(compiled.area.sum()), 1e-300) or 1e-12
 
 
 def _first_stage(compiled: Compiled, start: np.ndarray, deadline: float) -> np.ndarray:

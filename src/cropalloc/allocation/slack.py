@@ -26,6 +26,7 @@ def slack_table(problem: AllocationProblem, solution: Solution) -> pd.DataFrame:
     used_wet = np.bincount(solution.cell, solution.hectares * wet[kind], minlength=problem.n_cells)
     free = problem.cropland_ha - used > 1e-6 * problem.cropland_ha
     free_wet = free & (problem.irrigated_ha - used_wet > 1e-6 * problem.irrigated_ha)
+    room = _Room(problem, free, free_wet)
     for demand, lacks in zip(problem.demands, solution.shortage, strict=True):
         if lacks > NEGLIGIBLE * demand.area_ha:
             words = " and ".join(_WORDS[system] for system in demand.systems)
@@ -35,7 +36,7 @@ def slack_table(problem: AllocationProblem, solution: Solution) -> pd.DataFrame:
                     "statistic", demand.unit_id, demand.crop, "+".join(demand.systems), lacks,
                     f"{demand.crop.capitalize()}, {words}, unit {demand.unit_id}: "
                     f"{_number(lacks)} {measure} of {_number(demand.area_ha)} {measure} could not "
-                    f"be placed because {_reason(problem, demand, free, free_wet)}",
+                    f"be placed because {_reason(problem, demand, room)}",
                 )
             )  # fmt: skip
     for name, over in (
@@ -58,27 +59,41 @@ def _number(hectares: float) -> str:
     return f"{hectares:,.0f}" if hectares >= 10 else f"{hectares:.3g}"
 
 
-def _reason(
-    problem: AllocationProblem, demand: Demand, free: np.ndarray, free_wet: np.ndarray
-) -> str:
+class _Room:
+    """What is left in the cells, a leaf and activity, so that no statistic reads all cells."""
+
+    def __init__(self, problem: AllocationProblem, free: np.ndarray, free_wet: np.ndarray) -> None:
+        n_leaves, m = len(problem.leaf_ids), len(problem.activities)
+        self.land = _somewhere(problem, problem.cropland_ha > 0)
+        self.scored, self.free, self.free_wet, self.without_score = (
+            np.zeros((n_leaves, m), dtype=bool) for _ in range(4)
+        )
+        for row in range(m):
+            scored = ~np.isnan(problem.scores[row])
+            self.scored[:, row] = _somewhere(problem, scored & (problem.cropland_ha > 0))
+            self.free[:, row] = _somewhere(problem, scored & free)
+            self.free_wet[:, row] = _somewhere(problem, scored & free_wet)
+            self.without_score[:, row] = _somewhere(problem, ~scored & free)
+
+
+def _somewhere(problem: AllocationProblem, cells: np.ndarray) -> np.ndarray:
+    """(leaves,) bool: whether any of these cells lies in the leaf."""
+    return np.bincount(problem.leaf[cells], minlength=len(problem.leaf_ids)) > 0
+
+
+def _reason(problem: AllocationProblem, demand: Demand, room: _Room) -> str:
     """Why a statistic is not met, from what is left in the cells that it may use."""
-    here = np.isin(problem.leaf, demand.leaves) & (problem.cropland_ha > 0)
-    if not here.any():
+    if not room.land[demand.leaves].any():
         return "its unit has no cell with cropland"
     rows = [row for row, _ in problem.activity_rows(demand)]
-    if not rows or np.isnan(problem.scores[rows][:, here]).all():
+    here = np.ix_(demand.leaves, rows)
+    if not rows or not room.scored[here].any():
         return "no cell of its unit has a score for it"
-    room_by_score = free_left = free_wet_left = False
-    limited = False
-    for row in rows:
-        scored = here & ~np.isnan(problem.scores[row])
-        limited |= bool((here & ~scored & free).any())
-        needs = free_wet if problem.activities[row][1] == "I" else free
-        room_by_score |= bool((scored & needs).any())
-        free_left |= bool((scored & free).any())
-        free_wet_left |= bool((scored & free_wet).any())
-    if room_by_score:
+    wet = np.array([problem.activities[row][1] == "I" for row in rows])
+    if np.where(wet, room.free_wet[here], room.free[here]).any():
         return "the other statistics of this crop leave no room for it"
-    if free_left:
+    if room.free[here].any():
         return "irrigated land ends"
-    return "cropland that has a score for it ends" if limited else "cropland ends"
+    if room.without_score[here].any():
+        return "cropland that has a score for it ends"
+    return "cropland ends"

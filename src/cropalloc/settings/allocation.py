@@ -46,6 +46,11 @@ class AllocationSettings(Section):
         description="PuLP's name of the solver of the reference model: HiGHS, PULP_CBC_CMD, "
         "GUROBI, CPLEX_PY, ...",
     )
+    time_limit_s: PositiveFloat = Field(
+        1800.0,
+        description="seconds after which the exact solver gives up a group of units with an "
+        "error, rather than run without end",
+    )
     rounding_tolerance: PositiveFloat = Field(
         1e-6,
         le=1e-3,
