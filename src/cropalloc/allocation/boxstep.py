@@ -104,7 +104,7 @@ def open_rows(compiled: Compiled, prices: np.ndarray, radius: float) -> int:
 
 
 def finish(
-    compiled: Compiled, prices: np.ndarray, radius: float, *, deadline: float = np.inf
+    compiled: Compiled, prices: np.ndarray, radius: float | np.ndarray, *, deadline: float = np.inf
 ) -> Finish:
     """Exact optimum from prices near it.
 
@@ -114,7 +114,7 @@ def finish(
     Parameters
     ----------
     prices : (d,) start, at least `-compiled.penalty`.
-    radius : half the width of the first box.
+    radius : half the width of the first box, for all or for each activity in a leaf (l, m).
     deadline : reading of `time.perf_counter` at which to give up.
 
     Raises ConvergenceError if the optimum is not reached within 80 boxes, OutOfTimeError at the
@@ -255,6 +255,8 @@ class _Model:
         largest = float(np.abs(cost).max(initial=0.0))
         typical = float(np.median(width)) if f else 1.0
         money = min(1e3 / max(typical, 1e-300), 1e6 / max(largest, 1e-300))
+        # Rows of small statistics are magnified: HiGHS holds each row to the same tolerance.
+        magnified = np.clip(unit / np.maximum(self.compiled.area, 1e-300), 1.0, 1e4)
         sign = np.concatenate([np.ones(n + f), -np.ones(f)])
         rows, columns, values = (
             [self.parcel_row],
@@ -265,11 +267,12 @@ class _Model:
             here = np.flatnonzero(self.owner[:, q] >= 0)
             rows.append(p + self.owner[here, q])
             columns.append(here)
-            values.append(sign[here] * self.coefficient[here, q])
+            factor = magnified[self.owner[here, q]]
+            values.append(sign[here] * self.coefficient[here, q] * factor)
         demand = np.arange(d)
         rows.append(p + demand)
         columns.append(n + 2 * f + demand)
-        values.append(np.ones(d))
+        values.append(magnified)
         row, column = np.concatenate(rows), np.concatenate(columns)
         order = np.lexsort((row, column))
         total = n + 2 * f + d
@@ -283,12 +286,12 @@ class _Model:
         lp.col_cost_ = money * cost
         lp.col_lower_ = np.zeros(total)
         lp.col_upper_ = np.full(total, highspy.kHighsInf)
-        rest, capacity = remaining / unit, self.capacity / unit
+        rest, capacity = magnified * remaining / unit, self.capacity / unit
         lp.row_lower_ = np.concatenate([np.where(self.idle, -highspy.kHighsInf, capacity), rest])
         lp.row_upper_ = np.concatenate([capacity, rest])
         solution = _run(lp, deadline)
         amount = np.maximum(np.array(solution.col_value), 0.0) * unit
-        price = np.array(solution.row_dual)[p:] / money + prices
+        price = magnified * np.array(solution.row_dual)[p:] / money + prices
         return (
             np.maximum(price, -self.compiled.penalty),
             amount[:flow_columns],

@@ -1,7 +1,8 @@
-"""The exact solver: smoothed dual for good prices, a small linear programme for the exact end.
+"""The exact solver: good prices first, then a small linear programme for the exact end.
 
 Both forms of the problem are solved alike: statistics enter only through the prices of activities
-in a leaf. The lexicographic rule is the printed one with land never exceeded and one worth a
+in a leaf. Good prices come from a smoothed dual (`annealing`), or, where an activity counts for
+several statistics, from an interior-point method (`interior`). The lexicographic rule is the printed one with land never exceeded and one worth a
 hectare of shortage, raised until prices prove that no allocation leaves less (above that
 threshold, which is finite for a linear programme, the two rules have the same solutions).
 """
@@ -25,6 +26,7 @@ from cropalloc.allocation.solution import Rule, Solution
 log = logging.getLogger(__name__)
 
 SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
+NEAR_POINTS = 2e-3  # score points that prices of the interior point may be wrong by, at first
 RAISE = 8.0  # factor on the worth of a hectare that did not force the least shortage
 PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
 
@@ -79,8 +81,8 @@ def _solve(
     if _overlapping(compiled):
         # Statistics overlap: smoothing would lose its way among prices that repeat each other.
         prices, _ = interior_prices(compiled)
-        temperature = 1e-3 * worth
-    elif start is None:
+        return finish(compiled, prices, NEAR_POINTS * compiled.weight, deadline=deadline)
+    if start is None:
         target = max(400, compiled.n_demands, n // 300)
         prices, temperature = anneal(compiled, lower, open_target=target)
     else:
