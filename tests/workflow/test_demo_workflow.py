@@ -9,6 +9,7 @@ import tarfile
 import time
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 import rasterio
@@ -56,6 +57,40 @@ def test_every_stage_holds_exactly_the_planned_blocks(demo):
         assert sorted(table["block_id"]) == planned, stage
     options = pd.read_parquet(root / "integration" / "options.parquet")
     assert sorted(options["block_id"]) == planned
+
+
+def test_crops_are_placed_on_the_cropland_of_the_demos_own_map(demo):
+    root = demo.folder / "results" / "demo_allocation"
+    sources = pd.read_csv(root / "synergy" / "2020_sources.csv")
+    value = sources[sources["item"] == "croplayer"].set_index("measure")["value"]
+    mapped = json.loads((results(demo) / "metrics.json").read_text())["province_area_ha"]
+    without_gaps = value["land_in_grid"] - value["added_for_unusable_pixels"]
+    assert without_gaps == pytest.approx(mapped, rel=1e-3)
+    maps = root / "maps" / "2020"
+    crops = {path.name.split("_")[1] for path in maps.glob("ha_*_A_30sec_2020_DEMO.tif")}
+    assert crops == {"rice", "maize", "soybean", "rapeseed", "potato", "tea"}
+    for crop in crops:
+        layers = []
+        for system in "IHLA":
+            with rasterio.open(maps / f"ha_{crop}_{system}_30sec_2020_DEMO.tif") as dataset:
+                layers.append(dataset.read(1))
+                assert "generated" in " ".join(dataset.tags().values()).lower()
+        assert (np.nan_to_num(layers[0] + layers[1] + layers[2] - layers[3]) == 0).all()
+
+
+def test_every_hectare_of_the_crops_is_accounted_for(demo):
+    root = demo.folder / "results" / "demo_allocation"
+    for year in (2015, 2020):
+        account = pd.read_csv(root / "maps" / f"account_{year}.csv")
+        judged = account[account["judged"] & (account["system"] == "A")]
+        reported = judged["statistics_ha"].sum()
+        assert reported > 0
+        placed = judged["map_ha"].sum() + judged["slack_ha"].sum()
+        assert placed == pytest.approx(reported, rel=1e-6)
+        certificate = json.loads(
+            (root / "allocation" / str(year) / "001" / "certificate.json").read_text()
+        )
+        assert certificate["relative_gap"] <= certificate["tolerance"]
 
 
 def test_a_second_run_does_nothing_and_says_so(demo):

@@ -94,7 +94,7 @@ rule validate_allocation:
         files=case_files("validation"),
     output:
         metrics="results/{case}/validation/{year}/{contestant}.json",
-        pairs="results/{case}/validation/{year}/{contestant}_pairs.csv",
+        pairs="results/{case}/validation/{year}/{contestant}_pairs.parquet",
     log:
         "logs/{case}/validate_allocation/{year}_{contestant}.log",
     conda:
@@ -117,7 +117,7 @@ rule compare_product:
         files=case_files("validation"),
     output:
         metrics="results/{case}/validation/{year}/products/{product}.json",
-        pairs="results/{case}/validation/{year}/products/{product}_pairs.csv",
+        pairs="results/{case}/validation/{year}/products/{product}_pairs.parquet",
     log:
         "logs/{case}/compare_product/{year}_{product}.log",
     conda:
@@ -135,7 +135,7 @@ rule plot_validation:
     """Allocated and reported area, a crop a panel (as Fig. 5)."""
     input:
         metrics="results/{case}/validation/{year}/max_score.json",
-        pairs="results/{case}/validation/{year}/max_score_pairs.csv",
+        pairs="results/{case}/validation/{year}/max_score_pairs.parquet",
     output:
         figure=report(
             "results/{case}/figures/validation_{year}.png",
