@@ -2,9 +2,11 @@
 
 Both forms of the problem are solved alike: statistics enter only through the prices of activities
 in a leaf. Good prices come from a smoothed dual (`annealing`), or, where an activity counts for
-several statistics, from an interior-point method (`interior`). The lexicographic rule is the printed one with land never exceeded and one worth a
-hectare of shortage, raised until prices prove that no allocation leaves less (above that
-threshold, which is finite for a linear programme, the two rules have the same solutions).
+several statistics, from an interior-point method (`interior`).
+
+The lexicographic rule is the printed one with land never exceeded and one worth a hectare of
+shortage, raised until prices prove that no allocation leaves less (above that threshold, which is
+finite for a linear programme, the two rules have the same solutions).
 """
 
 from __future__ import annotations
