@@ -31,6 +31,7 @@ run_job(
         validations=paths("validations"),
         shares=path("shares"),
         ellipses=path("ellipses"),
+        benchmarks=sorted(Path(snakemake.params.benchmarks).rglob("*.tsv")),
         generated=snakemake.params.generated,
     ),
 )

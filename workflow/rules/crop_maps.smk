@@ -264,5 +264,6 @@ rule collect_case_metrics:
     params:
         years=lambda wildcards: years_of(wildcards.case),
         generated=lambda wildcards: case_of(wildcards.case).case.generated,
+        benchmarks="results/{case}/benchmarks",
     script:
         "../../scripts/collect_case_metrics.py"

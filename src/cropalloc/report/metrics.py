@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from cropalloc.validation.figures import read_metrics
 from cropbase.atomic import write_json
 from cropbase.errors import InputError
+from cropbase.metrics import flat, wall_seconds
 
 _MEASURES = ("n", "r", "r2", "r_squared", "rmse_ha")
 
@@ -86,8 +86,8 @@ def collect_allocation_metrics(
     if ellipses is not None:
         add(_of_ellipses(_csv(ellipses, ["crop", "year", "shift_from_first_km"])))
     for path in extra:
-        add({f"{Path(path).stem}_{k}": v for k, v in _flat(_json(path)).items()}, "not written")
-    add({"wall_seconds": _seconds(benchmarks)}, "no benchmark table was given")
+        add({f"{Path(path).stem}_{k}": v for k, v in flat(_json(path)).items()}, "not written")
+    add({"wall_seconds": wall_seconds(benchmarks)}, "no benchmark table was given")
     metrics["missing"] = missing
     write_json(output, metrics)
     return metrics
@@ -111,7 +111,7 @@ def _of_certificates(paths: list[Path]) -> dict[str, Any]:
     """Sums of objectives and seconds, and the worst of every residual and gap."""
     if not paths:
         return {}
-    values = [_flat(_json(path)) for path in paths]
+    values = [flat(_json(path)) for path in paths]
     found: dict[str, Any] = {"allocation_groups": len(values)}
     for key in sorted({key for value in values for key in value}):
         numbers = [v[key] for v in values if isinstance(v.get(key), int | float)]
@@ -168,28 +168,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path} must hold an object", given=type(value).__name__)
     return value
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Numbers and truth values of nested objects under joined names; lists and texts are left."""
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            found |= _flat(inner, f"{prefix}{key}_")
-        elif inner is None or isinstance(inner, bool | int | float):
-            found[f"{prefix}{key}"] = inner
-    return found
-
-
-def _seconds(benchmarks: Sequence[Path]) -> float | None:
-    """Sum of the column `s` of Snakemake's benchmark tables."""
-    if not benchmarks:
-        return None
-    total = 0.0
-    for path in benchmarks:
-        try:
-            with open(path, newline="", encoding="utf-8") as handle:
-                total += sum(float(row["s"]) for row in csv.DictReader(handle, delimiter="\t"))
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(f"benchmark {path} cannot be read", given=error) from None
-    return round(total, 1)

@@ -18,19 +18,18 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from pyproj import Geod
 from rasterio.warp import Resampling
 from shapely import get_coordinates, get_parts, get_rings
 
 from cropbase.atomic import atomic_path
 from cropbase.errors import InputError
+from cropbase.figures import angle_label, scale_bar
 from cropbase.rasters import open_raster
 
 DPI = 150
 INK, RED, GROUND = "#333333", "#B5301D", "#F4F5F3"
 CONTESTANTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
-_GEOD = Geod(ellps="WGS84")
 
 Extent = tuple[float, float, float, float]
 """(west, south, east, north), degrees."""
@@ -84,11 +83,13 @@ def map_axes(axes: Axes, extent: Extent, *, bar: bool = True) -> None:
         axis.set_major_locator(
             MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], prune="both", min_n_ticks=1)
         )
-        axis.set_major_formatter(FuncFormatter(lambda v, _, letters=letters: _angle(v, letters)))
+        axis.set_major_formatter(
+            FuncFormatter(lambda v, _, letters=letters: angle_label(v, letters))
+        )
     axes.tick_params(labelsize=6.5, length=2, color=INK, labelcolor=INK)
     axes.grid(color="#000000", alpha=0.10, linewidth=0.4)
     if bar:
-        _scale_bar(axes, extent)
+        scale_bar(axes, extent)
 
 
 def shape_factor(extent: Extent) -> float:
@@ -171,37 +172,3 @@ def hectares(value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value:.3g} ha"
-
-
-def _scale_bar(axes: Axes, extent: Extent) -> None:
-    west, south, east, north = extent
-    latitude = (south + north) / 2
-    metres = _GEOD.line_length([west, (west + east) / 2, east], [latitude] * 3)
-    power = 10 ** np.floor(np.log10(metres / 4))
-    length = max(step * power for step in (1, 2, 5) if step * power <= metres / 4)
-    share = length / metres
-    for colour, line in (("white", 4.0), ("black", 1.8)):
-        axes.plot(
-            [0.04, 0.04 + share],
-            [0.04, 0.04],
-            transform=axes.transAxes,
-            color=colour,
-            linewidth=line,
-            solid_capstyle="butt",
-            zorder=6,
-        )
-    axes.text(
-        0.04 + share / 2,
-        0.055,
-        f"{length / 1000:g} km",
-        transform=axes.transAxes,
-        ha="center",
-        va="bottom",
-        fontsize=6.5,
-        zorder=6,
-    )
-
-
-def _angle(value: float, letters: str) -> str:
-    letter = "" if value == 0 else letters[0] if value > 0 else letters[1]
-    return f"{abs(value):.4f}".rstrip("0").rstrip(".") + f"°{letter}"

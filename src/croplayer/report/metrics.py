@@ -9,6 +9,7 @@ from typing import Any
 
 from cropbase.atomic import write_json
 from cropbase.errors import InputError
+from cropbase.metrics import flat, wall_seconds
 from croplayer.report.results import pick, read_json
 
 Finder = Callable[[dict[str, Any]], Any]
@@ -145,13 +146,13 @@ def collect_metrics(
     metrics |= _each_source(values)
     metrics |= _of_account(areas)
     for path in extra or []:
-        for key, value in _flat(read_json(path)).items():
+        for key, value in flat(read_json(path)).items():
             stem = Path(path).stem
             name = key if key.startswith(stem) else f"{stem}_{key}"
             if name in metrics:
                 raise InputError(f"metric {name} of {path} is given twice")
             metrics[name] = value
-    metrics["wall_seconds"] = _seconds(benchmarks)
+    metrics["wall_seconds"] = wall_seconds(benchmarks)
     if metrics["wall_seconds"] is None:
         missing.append("wall_seconds: no benchmark table was given")
     metrics["missing"] = missing
@@ -201,28 +202,3 @@ def _of_account(areas: Path | None) -> dict[str, Any]:
         }
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"account of areas {areas} cannot be read", given=error) from None
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Numbers and truth values of nested objects under joined names; lists and texts are left."""
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        if isinstance(inner, dict):
-            found |= _flat(inner, f"{prefix}{key}_")
-        elif inner is None or isinstance(inner, bool | int | float):
-            found[f"{prefix}{key}"] = inner
-    return found
-
-
-def _seconds(benchmarks: list[Path] | None) -> float | None:
-    """Sum of the column `s` of Snakemake's benchmark tables."""
-    if not benchmarks:
-        return None
-    total = 0.0
-    for path in benchmarks:
-        try:
-            with open(path, newline="", encoding="utf-8") as handle:
-                total += sum(float(row["s"]) for row in csv.DictReader(handle, delimiter="\t"))
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(f"benchmark {path} cannot be read", given=error) from None
-    return round(total, 1)

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from pyproj import Geod
 
 from cropbase.atomic import atomic_path
+from cropbase.figures import angle_label, scale_bar
 
 DPI = 140
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -48,7 +48,6 @@ _WIDE_FONTS = (
     "PingFang SC",
     "SimHei",
 )
-_GEOD = Geod(ellps="WGS84")
 
 Extent = tuple[float, float, float, float]
 """(west, south, east, north), degrees."""
@@ -104,50 +103,15 @@ def map_axes(axes: Axes, extent: Extent, title: str = "") -> None:
         axis.set_major_locator(
             MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], prune="both", min_n_ticks=1)
         )
-        axis.set_major_formatter(FuncFormatter(lambda v, _, letters=letters: _angle(v, letters)))
+        axis.set_major_formatter(
+            FuncFormatter(lambda v, _, letters=letters: angle_label(v, letters))
+        )
     axes.tick_params(labelsize=7, length=2, color=INK, labelcolor=INK)
     for label in axes.get_yticklabels():
         label.set(rotation=90, va="center")
     axes.grid(color="#000000", alpha=0.18, linewidth=0.5)
     axes.set_title(title, fontsize=9, fontfamily=list(fonts()))
     scale_bar(axes, extent)
-
-
-def scale_bar(axes: Axes, extent: Extent) -> None:
-    """A bar of a round number of metres or kilometres, about a quarter of the map's width."""
-    west, south, east, north = extent
-    latitude = (south + north) / 2
-    width_m = _GEOD.line_length([west, (west + east) / 2, east], [latitude] * 3)
-    length = round_length(width_m / 4)
-    share = length / width_m
-    text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-    for colour, line in (("white", 4.5), ("black", 2.0)):
-        axes.plot(
-            [0.04, 0.04 + share],
-            [0.045, 0.045],
-            transform=axes.transAxes,
-            color=colour,
-            linewidth=line,
-            solid_capstyle="butt",
-            zorder=6,
-        )
-    axes.text(
-        0.04 + share / 2,
-        0.06,
-        text,
-        transform=axes.transAxes,
-        ha="center",
-        va="bottom",
-        fontsize=7,
-        zorder=6,
-        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
-    )
-
-
-def round_length(metres: float) -> float:
-    """The largest of 1, 2, 5 times a power of ten that is not above `metres`."""
-    power = 10 ** np.floor(np.log10(metres))
-    return float(max(step * power for step in (1, 2, 5) if step * power <= metres))
 
 
 def legend(axes: Axes, entries: dict[str, str], *, columns: int = 1) -> None:
@@ -166,8 +130,3 @@ def legend(axes: Axes, entries: dict[str, str], *, columns: int = 1) -> None:
         columnspacing=1.0,
         prop={"family": list(fonts()), "size": 7},
     )
-
-
-def _angle(value: float, letters: str) -> str:
-    letter = letters[0] if value >= 0 else letters[1]
-    return f"{abs(value):.4f}".rstrip("0").rstrip(".") + f"°{letter}"

@@ -14,6 +14,7 @@ from matplotlib.image import imread
 from pyproj import Geod
 
 from cropbase.errors import InputError
+from cropbase.figures import round_length
 from croplayer.grid import Block, BlockGrid
 from croplayer.report import style
 from croplayer.report.blocks import plot_blocks
@@ -280,7 +281,7 @@ def test_the_detail_figure_shows_a_row_a_chosen_block(case, tmp_path, monkeypatc
     ("metres", "expected"), [(1, 1), (4.9, 2), (5, 5), (999, 500), (12_345, 10_000), (0.3, 0.2)]
 )
 def test_scale_bars_have_round_lengths(metres, expected):
-    assert style.round_length(metres) == pytest.approx(expected)
+    assert round_length(metres) == pytest.approx(expected)
 
 
 def test_the_scale_bar_is_as_long_on_the_ground_as_it_says():
