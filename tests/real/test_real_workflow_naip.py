@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from workspaces import REPOSITORY, Workspace
+from rasterio.features import geometry_mask
+from workspaces import REPOSITORY, Workspace, made_once
 
 from cropbase.areas import polygon_area_ha
 
-INTERPRETED = REPOSITORY / "config" / "labels" / "naip_two_dates" / "semantic.csv"
 ROOT = Path(os.environ.get("CROPLAYER_DATA_ROOT", REPOSITORY.parent / "shared" / "data")).resolve()
 pytestmark = [
     pytest.mark.workflow,
@@ -60,9 +60,13 @@ DATES = {
 
 
 @pytest.fixture(scope="module")
-def fields(tmp_path_factory) -> Workspace:
-    """A workspace in which the segmentation was trained on three of the aerial images."""
-    workspace = Workspace(tmp_path_factory.mktemp("real"))
+def real(tmp_path_factory, request) -> Workspace:
+    """A workspace in which both real provinces were mapped, once for all workers."""
+    return made_once(tmp_path_factory, request, "real", map_both)
+
+
+def map_both(workspace: Workspace) -> None:
+    """Train on the fields, then map the place of two dates with what was learnt."""
     workspace.configure("provinces/naip_fields", FIELDS)
     workspace.configure("provinces/naip_two_dates", DATES)
     prepared = workspace.run(
@@ -72,23 +76,15 @@ def fields(tmp_path_factory) -> Workspace:
     assert prepared.returncode == 0, prepared.stdout
     result = workspace.snakemake("segmentation", province="naip_fields")
     assert result.returncode == 0, result.stdout[-6000:]
-    return workspace
-
-
-@pytest.fixture(scope="module")
-def dates(fields) -> Workspace:
-    """The same workspace, in which the place of two dates was mapped through the tile server."""
-    if not INTERPRETED.exists():
-        pytest.skip(f"the blocks of naip_two_dates are not interpreted yet: no {INTERPRETED.name}")
     site = ROOT / "naip_two_dates"
-    prepared = fields.run(
+    prepared = workspace.run(
         [
             *("-m", "croplayer.imports.rasters", *map(str, sorted(site.glob("*.tif")))),
             *("--name", "naip_two_dates", "--output", "results/naip_two_dates/prepared"),
         ]
     )
     assert prepared.returncode == 0, prepared.stdout
-    result = fields.run(
+    result = workspace.run(
         [
             *("-m", "croplayer.demo.server", str(site), "--port", "0", "--"),
             *(sys.executable, "-m", "snakemake", "--cores", "1"),
@@ -97,30 +93,73 @@ def dates(fields) -> Workspace:
         ]
     )
     assert result.returncode == 0, result.stdout[-6000:]
-    return fields
 
 
 def read(workspace: Workspace, name: str) -> dict:
     return json.loads((workspace.folder / "results" / name).read_text(encoding="utf-8"))
 
 
-def chance_iou(counts: dict) -> float:
-    """IoU that a map with this share of cropland would have if it knew nothing of the place."""
-    n = sum(counts[name] for name in ("tp", "fp", "fn", "tn"))
-    mapped, labelled = (counts["tp"] + counts["fp"]) / n, (counts["tp"] + counts["fn"]) / n
-    return mapped * labelled / (mapped + labelled - mapped * labelled)
+def counts_of_masks(results: Path, source: str) -> dict[str, int]:
+    """tp, fp, fn of the masks against the drawn polygons, counted anew with rasterio alone."""
+    extents = gpd.read_parquet(results / "labels" / "extents.parquet")
+    polygons = gpd.read_parquet(results / "labels" / "polygons.parquet")
+
+    def of_source(frame):
+        return frame[frame["source"].isna() | frame["source"].isin(["", source])]
+
+    held_out = of_source(extents[extents["split"] == "validation"])
+    drawn = of_source(polygons)
+    counts = dict.fromkeys(("tp", "fp", "fn"), 0)
+    for path in (results / "mask" / source).glob("*.tif"):
+        with rasterio.open(path) as dataset:
+            mapped = dataset.read(1)
+            layers = [
+                geometry_mask(frame.geometry, mapped.shape, dataset.transform, invert=True)
+                if len(frame)
+                else np.zeros(mapped.shape, dtype=bool)
+                for frame in (held_out, drawn)
+            ]
+        judged, cropland = layers[0] & (mapped != 255), layers[1]
+        counts["tp"] += int((judged & cropland & (mapped == 1)).sum())
+        counts["fp"] += int((judged & ~cropland & (mapped == 1)).sum())
+        counts["fn"] += int((judged & cropland & (mapped == 0)).sum())
+    return counts
 
 
-def test_fields_are_found_in_an_image_never_seen(fields):
-    pooled = read(fields, "naip_fields/validation/pixel.json")["maps"]["naip"]["pooled"]
-    assert pooled["iou"] > chance_iou(pooled) + 0.05
-    assert pooled["recall"] > 0.7
-    report = pd.read_csv(fields.folder / "results/naip_fields/prepared/report.csv")
+# So short a training on so few images says nothing of the accuracy: docs/real_runs.md has that of the
+# full runs. What holds at any length: the loss falls, and the reported figures are those of the maps.
+@pytest.mark.parametrize("province", ["naip_fields", "naip_two_dates"])
+def test_the_network_learns_from_real_labels(real, province):
+    model = real.folder / "results" / province / "segmentation" / "model"
+    loss = pd.read_csv(model / "history.csv")["loss"]
+    assert loss.iloc[-1] < 0.9 * loss.iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("province", "source"),
+    [("naip_fields", "naip"), ("naip_two_dates", "naip_2012"), ("naip_two_dates", "naip_2020")],
+)
+def test_the_reported_iou_is_that_of_masks_and_drawn_fields(real, province, source):
+    reported = read(real, f"{province}/validation/pixel.json")["maps"][source]["pooled"]
+    found = counts_of_masks(real.folder / "results" / province, source)
+    for name, count in found.items():
+        assert reported[name] == pytest.approx(count, rel=0.01, abs=20), name
+    iou = found["tp"] / (found["tp"] + found["fp"] + found["fn"])
+    assert reported["iou"] == pytest.approx(iou, abs=0.005)
+
+
+def test_whole_images_are_held_out(real):
+    report = pd.read_csv(real.folder / "results/naip_fields/prepared/report.csv")
     assert set(report["split"]) == {"train", "validation"}
+    extents = gpd.read_parquet(real.folder / "results/naip_fields/labels/extents.parquet")
+    train, validation = (
+        extents[extents["split"] == s].union_all() for s in ("train", "validation")
+    )
+    assert train.distance(validation) > 0
 
 
-def test_a_real_place_is_mapped_from_tiles_to_county_files(dates):
-    results = dates.folder / "results" / "naip_two_dates"
+def test_a_real_place_is_mapped_from_tiles_to_county_files(real):
+    results = real.folder / "results" / "naip_two_dates"
     (path,) = (results / "map").glob("*.tif")
     with rasterio.open(path) as dataset:
         codes = dataset.read(1)
@@ -134,20 +173,13 @@ def test_a_real_place_is_mapped_from_tiles_to_county_files(dates):
     assert (results / "figures" / "overview.png").stat().st_size > 50_000
 
 
-def test_training_on_at_the_place_tells_fields_from_lakes(dates):
-    pixel = read(dates, "naip_two_dates/validation/pixel.json")
-    for name in ("naip_2012", "naip_2020"):
-        pooled = pixel["maps"][name]["pooled"]
-        assert pooled["iou"] > chance_iou(pooled) + 0.1, name
-
-
-def test_what_is_not_known_of_the_place_is_said(dates):
-    stopping = read(dates, "naip_two_dates/validation/stopping.json")
+def test_what_is_not_known_of_the_place_is_said(real):
+    stopping = read(real, "naip_two_dates/validation/stopping.json")
     assert stopping["levels"]["province"]["status"] == "not assessed"
-    (path,) = (dates.folder / "results/naip_two_dates/terrain").glob("*.parquet")
+    (path,) = (real.folder / "results/naip_two_dates/terrain").glob("*.parquet")
     terrain = pd.read_parquet(path).drop(columns="block_id")
     assert terrain.isna().all(axis=None)
 
 
-def test_a_second_run_has_nothing_to_do(dates):
-    assert dates.planned_rules(province="naip_two_dates") == {}
+def test_a_second_run_has_nothing_to_do(real):
+    assert real.planned_rules(province="naip_two_dates") == {}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from filelock import FileLock
-from workspaces import Workspace
+from workspaces import Workspace, made_once
 
 SMALL = {
     "demo": {
@@ -30,18 +29,13 @@ RASTERS_AND_TABLES = ("mosaic", "probability", "mask", "map", "quality", "terrai
 
 def small_demo(tmp_path_factory, request) -> Workspace:
     """A workspace in which the small demo has run, once for all workers of the test run."""
-    root = tmp_path_factory.getbasetemp()
-    if hasattr(request.config, "workerinput"):
-        root = root.parent
-    folder = root / "small_demo"
-    with FileLock(f"{folder}.lock"):
-        if folder.exists():
-            return Workspace.at(folder)
-        workspace = Workspace(folder)
+
+    def build(workspace: Workspace) -> None:
         workspace.configure("demo", SMALL)
         result = workspace.run(["-m", "croplayer.demo", "--cores", "2"])
         assert result.returncode == 0, result.stdout[-6000:]
-    return workspace
+
+    return made_once(tmp_path_factory, request, "small_demo", build)
 
 
 def results(workspace: Workspace) -> Path:

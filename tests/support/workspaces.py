@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -96,6 +98,27 @@ class Workspace:
             if len(parts) == 2 and parts[1].isdigit() and parts[0] != "total":
                 counts[parts[0]] = int(parts[1])
         return counts
+
+
+def made_once(
+    tmp_path_factory, request, name: str, build: Callable[[Workspace], None]
+) -> Workspace:
+    """A workspace that one worker of the test run builds while the others wait for it.
+
+    If building fails the half-made folder stays for a look, and the next worker fails at once.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent
+    folder, done = root / name, root / f"{name}.done"
+    with FileLock(f"{folder}.lock"):
+        if done.exists():
+            return Workspace.at(folder)
+        assert not folder.exists(), f"another worker could not build {name}: see its failure"
+        workspace = Workspace(folder)
+        build(workspace)
+        done.touch()
+    return workspace
 
 
 def merge(values: dict[str, Any], changes: dict[str, Any]) -> None:
