@@ -131,6 +131,8 @@ def _of_validation(value: dict[str, Any], *, with_year: bool) -> dict[str, Any]:
     for crop, numbers in value["crops"].items():
         for measure in _MEASURES:
             found[f"{name}_{crop}_{measure}"] = numbers.get(measure)
+    for measure, number in (value.get("placement") or {}).items():
+        found[f"{name}_{measure}"] = number
     for measure in ("r", "r2"):
         known = [v[measure] for v in value["crops"].values() if v.get(measure) is not None]
         found[f"{name}_median_{measure}"] = float(np.median(known)) if known else None

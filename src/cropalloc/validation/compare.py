@@ -13,7 +13,7 @@ import pandas as pd
 from cropalloc.export.areas import crops_of_areas, read_areas
 from cropalloc.export.places import Places
 from cropalloc.settings.validation import ProductMap, ValidationSettings
-from cropalloc.validation.measures import agreement
+from cropalloc.validation.measures import agreement, placement
 from cropalloc.validation.products import onto_cells, read_product
 from cropalloc.validation.units import read_reference, units_of_cells
 from cropbase.atomic import write_json
@@ -76,6 +76,7 @@ def validate_allocation(
         "name": name,
         "year": year,
         "crops": _measures(pairs, validation),
+        "placement": _placement(pairs),
         "crops_without_reference": sorted(allocated - known),
         "crops_not_allocated": sorted(known - allocated),
         "cells_without_unit": int(owner.isna().sum()),
@@ -129,6 +130,7 @@ def compare_product(
         "name": product,
         "year": year,
         "crops": measures,
+        "placement": _placement(pairs),
         "crops_without_reference": sorted(set(missed) - set(wanted["crop"])),
         "crops_not_allocated": sorted(set(wanted["crop"]) - set(missed)),
         "cells_without_unit": int(owner.isna().sum()),
@@ -199,6 +201,11 @@ def _measures(pairs: pd.DataFrame, validation: ValidationSettings) -> dict[str, 
         )
         found[str(crop)] = values
     return found
+
+
+def _placement(pairs: pd.DataFrame) -> dict[str, float | None]:
+    used = pairs[pairs["used"]]
+    return placement(used["allocated_ha"].to_numpy(), used["statistics_ha"].to_numpy())
 
 
 def _tell(metrics: dict[str, Any], table: pd.DataFrame) -> None:

@@ -45,6 +45,31 @@ def agreement(allocated: np.ndarray, statistics: np.ndarray) -> dict[str, Any]:
     }
 
 
+def placement(allocated: np.ndarray, statistics: np.ndarray) -> dict[str, float | None]:
+    """How much of the reported area lies in the unit that reported it, over all crops together.
+
+    Parameters
+    ----------
+    allocated, statistics : (n,) float64, harvested hectares of the same pairs of unit and crop.
+
+    Returns
+    -------
+    `overlap_share`, sum of the lesser of the two over the sum of the statistics: 1 = every hectare
+    in its unit; `empty_share`, the share of the pairs with a statistic above zero that got nothing;
+    `empty_area_share`, what these hold of the area. None where nothing is reported.
+    """
+    reported = statistics > 0
+    total = float(statistics.sum())
+    if total <= 0:
+        return dict.fromkeys(("overlap_share", "empty_share", "empty_area_share"))
+    empty = reported & (allocated <= 0)
+    return {
+        "overlap_share": float(np.minimum(allocated, statistics).sum()) / total,
+        "empty_share": float(empty.sum()) / float(reported.sum()),
+        "empty_area_share": float(statistics[empty].sum()) / total,
+    }
+
+
 def _correlation(a: np.ndarray, b: np.ndarray) -> float | None:
     if len(a) < 2:
         return None

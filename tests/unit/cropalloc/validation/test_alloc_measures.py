@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cropalloc.validation import agreement
+from cropalloc.validation.measures import placement
 
 areas = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=3, max_size=40)
 
@@ -49,3 +50,11 @@ def test_logarithms_use_the_units_that_have_both():
 def test_undefined_measures_are_none():
     found = agreement(np.array([1.0]), np.array([2.0]))
     assert (found["r"], found["r2"], found["rmse_ha"]) == (None, None, 1.0)
+
+
+def test_area_in_its_unit_and_pairs_left_empty():
+    found = placement(np.array([5.0, 0.0, 8.0, 3.0]), np.array([10.0, 4.0, 6.0, 0.0]))
+    assert found["overlap_share"] == pytest.approx((5 + 0 + 6) / 20)
+    assert found["empty_share"] == pytest.approx(1 / 3)
+    assert found["empty_area_share"] == pytest.approx(4 / 20)
+    assert placement(np.array([1.0]), np.array([0.0]))["overlap_share"] is None
