@@ -140,7 +140,7 @@ rule plot_validation:
         figure=report(
             "results/{case}/figures/validation_{year}.png",
             caption="../report/crop_validation.rst",
-            category="9 Crop maps: accuracy",
+            category="9b Crop accuracy",
             labels={"what": "Allocated and reported {year}"},
         ),
     log:
@@ -165,14 +165,14 @@ rule plot_comparison:
         figure=report(
             "results/{case}/figures/comparison_{year}.png",
             caption="../report/crop_comparison.rst",
-            category="9 Crop maps: accuracy",
+            category="9b Crop accuracy",
             labels={"what": "Beside baselines and products {year}"},
         ),
         table="results/{case}/validation/accuracy_{year}.csv",
         page=report(
             "results/{case}/validation/accuracy_{year}.html",
             caption="../report/crop_comparison.rst",
-            category="9 Crop maps: accuracy",
+            category="9b Crop accuracy",
             labels={"what": "Accuracy table {year}"},
         ),
     log:
@@ -223,13 +223,13 @@ rule plot_change:
         shares=report(
             "results/{case}/figures/shares.png",
             caption="../report/change.rst",
-            category="9 Crop maps: change",
+            category="9c Crop change",
             labels={"what": "Shares of the crops"},
         ),
         change=report(
             "results/{case}/figures/change.png",
             caption="../report/change.rst",
-            category="9 Crop maps: change",
+            category="9c Crop change",
             labels={"what": "Ellipses and profiles"},
         ),
     log:
