@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 import shapely
 from rasterio.windows import Window
 
 from cropbase.atomic import atomic_path, write_json, write_text
 from cropbase.errors import ConfigError
 from cropbase.rasters import TILE, write_cog
+from cropbase.vectors import write_geopackage
 from croplayer.demo import province as borders
 from croplayer.demo.canvas import GENERATED, Canvas
 from croplayer.demo.disturbance import Disturbed, choose_blocks, disturb
@@ -195,29 +194,9 @@ def _write_official(folder: Path, official: dict) -> None:
         pd.DataFrame([row]).to_csv(temporary, index=False, lineterminator="\n")
 
 
-@contextmanager
-def _fixed_date() -> Iterator[None]:
-    """GeoPackages record when they were written; the same content must give the same bytes."""
-    key = "OGR_CURRENT_DATE"
-    before = pyogrio.get_gdal_config_option(key)
-    pyogrio.set_gdal_config_options({key: "2020-01-01T00:00:00.000Z"})
-    try:
-        yield
-    finally:
-        pyogrio.set_gdal_config_options({key: before})
-
-
 def _write_vector(table: gpd.GeoDataFrame, path: Path) -> None:
     table = table.set_geometry(shapely.normalize(table.geometry.array))
-    with _fixed_date(), atomic_path(path) as temporary:
-        pyogrio.write_dataframe(
-            table,
-            temporary,
-            driver="GPKG",
-            layer=path.stem,
-            geometry_type="Polygon",
-            layer_metadata={"ORIGIN": GENERATED},
-        )
+    write_geopackage(table, path, metadata={"ORIGIN": GENERATED}, geometry_type="Polygon")
 
 
 def _write_coverage(

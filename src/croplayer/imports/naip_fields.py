@@ -30,6 +30,7 @@ from cropbase.atomic import write_text
 from cropbase.errors import InputError
 from cropbase.jobs import progress
 from cropbase.rasters import write_cog
+from cropbase.vectors import write_geopackage
 from croplayer.active.readers import polygonal
 from croplayer.imports.commands import add_config_options, data_root_of, run_command
 from croplayer.imports.footprints import (
@@ -39,7 +40,6 @@ from croplayer.imports.footprints import (
     group_near,
     parse_centre,
 )
-from croplayer.imports.layers import write_layer
 from croplayer.imports.via import ViaError, ViaRegion, read_via
 
 log = logging.getLogger(__name__)
@@ -179,7 +179,7 @@ def import_naip_fields(
         ),
     }
     for path, (columns, shapes) in layers.items():
-        write_layer(gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326"), path)
+        write_geopackage(gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:4326"), path)
     write_text(report, table.to_csv(index=False, lineterminator="\n"))
 
 

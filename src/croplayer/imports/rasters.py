@@ -21,8 +21,8 @@ from pyproj import Transformer
 
 from cropbase.errors import InputError
 from cropbase.rasters import open_raster
+from cropbase.vectors import write_geopackage
 from croplayer.imports.commands import run_command
-from croplayer.imports.layers import write_layer
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +95,10 @@ def import_rasters(
         for left, right in pairwise(cuts)
     ]
     ids = [f"part_{number}" for number in range(1, county_count + 1)]
-    write_layer(
+    write_geopackage(
         gpd.GeoDataFrame({"province": [name]}, geometry=[common], crs="EPSG:4326"), province
     )
-    write_layer(
+    write_geopackage(
         gpd.GeoDataFrame(
             {"county_id": ids, "county": ids, "city": [name] * len(ids)},
             geometry=parts,
