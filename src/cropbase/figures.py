@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pyproj import Geod
 
+from cropbase.atomic import atomic_path
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _GEOD = Geod(ellps="WGS84")
+
+
+def save_figure(figure: Figure, output: str | Path) -> None:
+    """Write a figure as PNG, atomically and without a date."""
+    with atomic_path(output) as path:
+        figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def degree_ticks(axes: Axes) -> None:
+    """A few round ticks on both axes, written as degrees east, west, north, south."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    for axis, letters in ((axes.xaxis, "EW"), (axes.yaxis, "NS")):
+        axis.set_major_locator(
+            MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], prune="both", min_n_ticks=1)
+        )
+        axis.set_major_formatter(
+            FuncFormatter(lambda v, _, letters=letters: angle_label(v, letters))
+        )
 
 
 def scale_bar(axes: Axes, extent: tuple[float, float, float, float]) -> None:

@@ -27,11 +27,11 @@ from cropalloc.report.style import (
     panel_size,
     read_outline,
     read_picture,
-    save,
     with_margin,
     year_colours,
 )
 from cropbase.errors import InputError
+from cropbase.figures import save_figure
 from cropbase.tables import read_table
 
 _LABEL_FROM_SHARE = 0.025
@@ -110,7 +110,7 @@ def plot_shares(*, shares: Path, output: Path, title: str = "", note: str = "") 
         frameon=False,
         ncols=1 if len(areas) <= 22 else 2,
     )
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def _stack(area: pd.Series) -> dict[str, float]:
@@ -202,7 +202,7 @@ def plot_change(
         fontsize=8,
         frameon=False,
     )
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def _change_panel(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cropalloc.report.style import RED, crop_title, new_figure, save, year_colours
+from cropalloc.report.style import RED, crop_title, new_figure, year_colours
+from cropbase.figures import save_figure
 from cropbase.tables import read_table
 
 
@@ -38,7 +39,7 @@ def plot_harmonisation(
     left, right = figure.subplots(1, 2, width_ratios=[2, 1])
     _level_sums(left, below, crops)
     _factors(right, pd.read_csv(audit, encoding="utf-8"))
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def _level_sums(axes, below: pd.DataFrame, crops: list[str]) -> None:

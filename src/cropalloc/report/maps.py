@@ -21,10 +21,10 @@ from cropalloc.report.style import (
     panel_size,
     read_outline,
     read_picture,
-    save,
     with_margin,
 )
 from cropbase.errors import InputError
+from cropbase.figures import save_figure
 from cropbase.rasters import open_raster
 
 _EMPTY = "#E3E6E1"
@@ -99,7 +99,7 @@ def plot_maps(
         bar.update_ticks()
     for axes in panels[len(chosen) :]:
         axes.set_visible(False)
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def map_total_ha(path: str | Path) -> float:

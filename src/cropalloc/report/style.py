@@ -17,13 +17,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 from rasterio.warp import Resampling
 from shapely import get_coordinates, get_parts, get_rings
 
-from cropbase.atomic import atomic_path
 from cropbase.errors import InputError
-from cropbase.figures import angle_label, scale_bar
+from cropbase.figures import degree_ticks, scale_bar
 from cropbase.rasters import open_raster
 
 DPI = 150
@@ -66,12 +64,6 @@ def new_figure(width: float, height: float, *, title: str = "", note: str = "") 
     return figure
 
 
-def save(figure: Figure, output: str | Path) -> None:
-    """Write a figure as PNG, atomically and without a date."""
-    with atomic_path(output) as path:
-        figure.savefig(path, format="png", metadata={"Software": None})
-
-
 def map_axes(axes: Axes, extent: Extent, *, bar: bool = True) -> None:
     """Make `axes` a map in degrees, of true shape in its middle, with a scale bar."""
     west, south, east, north = extent
@@ -79,13 +71,7 @@ def map_axes(axes: Axes, extent: Extent, *, bar: bool = True) -> None:
     axes.set_ylim(south, north)
     axes.set_aspect(shape_factor(extent))
     axes.set_facecolor(GROUND)
-    for axis, letters in ((axes.xaxis, "EW"), (axes.yaxis, "NS")):
-        axis.set_major_locator(
-            MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], prune="both", min_n_ticks=1)
-        )
-        axis.set_major_formatter(
-            FuncFormatter(lambda v, _, letters=letters: angle_label(v, letters))
-        )
+    degree_ticks(axes)
     axes.tick_params(labelsize=6.5, length=2, color=INK, labelcolor=INK)
     axes.grid(color="#000000", alpha=0.10, linewidth=0.4)
     if bar:

@@ -20,8 +20,9 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
-from cropalloc.report.style import CONTESTANTS, INK, crop_title, hectares, new_figure, save
+from cropalloc.report.style import CONTESTANTS, INK, crop_title, hectares, new_figure
 from cropbase.errors import InputError
+from cropbase.figures import save_figure
 from cropbase.tables import read_table
 
 _LOWEST_R2 = -1.0
@@ -80,7 +81,7 @@ def plot_validation(
         bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         bar.ax.yaxis.set_minor_locator(NullLocator())
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def _density(rows: pd.DataFrame, bins: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -237,7 +238,7 @@ def plot_comparison(
         fontsize=8,
         frameon=False,
     )
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def _number(value: Any) -> float:

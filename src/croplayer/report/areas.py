@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from cropbase.figures import save_figure
 from croplayer.report.results import read_result
 from croplayer.report.style import BLUE, GREEN, INK, ORANGE, RED, SKY, fonts, new_figure, printable
-from croplayer.report.style import save as save_figure
 
 MOST_COUNTIES = 30
 

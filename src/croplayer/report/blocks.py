@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from cropbase.figures import save_figure
 from cropbase.tables import read_table
 from croplayer.grid.planning import read_plan
 from croplayer.report.maps import _draw_rings, _image, _panel, _with_margin
@@ -22,7 +23,6 @@ from croplayer.report.style import (
     legend,
     map_axes,
     new_figure,
-    save,
 )
 
 _TEXT = {
@@ -103,7 +103,7 @@ def plot_blocks(
     if rows == 3:
         _values(figure, axes[2, -1], place, extent, relief, "elevation", "cividis", None, "metres")
         axes[2, -1].set_title("Elevation (median)", fontsize=9)
-    save(figure, output)
+    save_figure(figure, output)
 
 
 class _Places:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cropbase.errors import InputError
+from cropbase.figures import save_figure
 from cropbase.tables import read_table
 from croplayer.export.mosaic import MapMosaic
 from croplayer.export.outlines import trace
@@ -16,7 +17,7 @@ from croplayer.grid.blocks import BlockGrid, PixelWindow
 from croplayer.grid.planning import read_plan
 from croplayer.report.maps import _image, _share_picture
 from croplayer.report.shards import read_codes, read_imagery
-from croplayer.report.style import INK, map_axes, new_figure, save
+from croplayer.report.style import INK, map_axes, new_figure
 from croplayer.settings.export import ExportSettings
 
 MOST_PLACES = 4
@@ -78,7 +79,7 @@ def plot_detail(
             row[0].set_ylabel(f"{block_id}\n{reason}", fontsize=8)
             for panel in row[1:]:
                 panel.tick_params(labelleft=False)
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def choose_blocks(

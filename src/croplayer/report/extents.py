@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from rasterio.features import rasterize
 from rasterio.transform import from_bounds
 
+from cropbase.figures import save_figure
 from cropbase.tables import read_geotable
 from croplayer.report.shards import read_codes, read_imagery
 from croplayer.report.style import (
@@ -24,7 +25,6 @@ from croplayer.report.style import (
     legend,
     map_axes,
     new_figure,
-    save,
 )
 
 COLUMNS = 5
@@ -69,7 +69,7 @@ def plot_extents(
     if not shown:
         figure = new_figure(6, 1.5, title=title, note=note)
         figure.text(0.5, 0.4, "no labelled extent is held out for validation", ha="center")
-        save(figure, output)
+        save_figure(figure, output)
         return
     if len(shown) > most:
         shown = [shown[k] for k in np.linspace(0, len(shown) - 1, most).round().astype(int)]
@@ -94,7 +94,7 @@ def plot_extents(
         for axis in (picture, agreement):
             axis.set_visible(True)
     legend(axes[2 * rows - 1, 0], COLOURS, columns=2)
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def _drawn(cropland: gpd.GeoDataFrame, geometry: shapely.Geometry, source: str) -> shapely.Geometry:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from cropbase.errors import InputError
+from cropbase.figures import save_figure
 from croplayer.grid.regions import read_counties, read_region
 from croplayer.report.shards import cropland_share, read_imagery
 from croplayer.report.style import (
@@ -26,7 +27,6 @@ from croplayer.report.style import (
     map_axes,
     new_figure,
     printable,
-    save,
 )
 
 Query = tuple[str, str | int] | None
@@ -108,7 +108,7 @@ def plot_overview(
         _outline(panel, region, names)
     if names is not None:
         _write_names(axes[0, -1], names)
-    save(figure, output)
+    save_figure(figure, output)
 
 
 def _share_picture(share: np.ndarray, unusable: np.ndarray, known: np.ndarray) -> np.ndarray:

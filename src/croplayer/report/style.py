@@ -7,7 +7,6 @@ same version of matplotlib. Colours are Okabe and Ito's, which colour-blind read
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager
@@ -16,10 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from cropbase.atomic import atomic_path
-from cropbase.figures import angle_label, scale_bar
+from cropbase.figures import degree_ticks, scale_bar
 
 DPI = 140
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -86,12 +83,6 @@ def new_figure(width: float, height: float, *, title: str = "", note: str = "") 
     return figure
 
 
-def save(figure: Figure, output: Path) -> None:
-    """Write a figure as PNG, atomically and without a date."""
-    with atomic_path(output) as path:
-        figure.savefig(path, format="png", metadata={"Software": None})
-
-
 def map_axes(axes: Axes, extent: Extent, title: str = "") -> None:
     """Make `axes` a map in longitude and latitude with true shape, graticule and scale bar."""
     west, south, east, north = extent
@@ -99,13 +90,7 @@ def map_axes(axes: Axes, extent: Extent, title: str = "") -> None:
     axes.set_ylim(south, north)
     axes.set_aspect(1 / max(np.cos(np.radians((south + north) / 2)), 0.05))
     axes.set_facecolor(PAPER)
-    for axis, letters in ((axes.xaxis, "EW"), (axes.yaxis, "NS")):
-        axis.set_major_locator(
-            MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], prune="both", min_n_ticks=1)
-        )
-        axis.set_major_formatter(
-            FuncFormatter(lambda v, _, letters=letters: angle_label(v, letters))
-        )
+    degree_ticks(axes)
     axes.tick_params(labelsize=7, length=2, color=INK, labelcolor=INK)
     for label in axes.get_yticklabels():
         label.set(rotation=90, va="center")

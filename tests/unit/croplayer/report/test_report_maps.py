@@ -185,7 +185,9 @@ def draw_overview(case: dict, output: Path, **more) -> Path:
 
 def test_the_overview_shows_imagery_masks_and_map_and_is_stamped(case, tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr("croplayer.report.maps.save", lambda figure, out: drawn.update(f=figure))
+    monkeypatch.setattr(
+        "croplayer.report.maps.save_figure", lambda figure, out: drawn.update(f=figure)
+    )
     draw_overview(case, tmp_path / "a.png")
     titles = [axes.get_title() for axes in drawn["f"].axes]
     assert titles == [
@@ -211,7 +213,9 @@ def test_figures_are_the_same_bytes_each_time(case, tmp_path):
 
 def test_an_overview_of_one_source_has_its_imagery_and_its_mask(case, tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr("croplayer.report.maps.save", lambda figure, out: drawn.update(f=figure))
+    monkeypatch.setattr(
+        "croplayer.report.maps.save_figure", lambda figure, out: drawn.update(f=figure)
+    )
     draw_overview(
         case,
         tmp_path / "a.png",
@@ -232,7 +236,9 @@ def test_an_overview_of_different_sources_is_refused(case, tmp_path):
 
 def test_block_maps_show_each_blocks_class_and_the_shares(case, tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr("croplayer.report.blocks.save", lambda figure, out: drawn.update(f=figure))
+    monkeypatch.setattr(
+        "croplayer.report.blocks.save_figure", lambda figure, out: drawn.update(f=figure)
+    )
     folder = case["folder"]
     plot_blocks(
         blocks=folder / "blocks.parquet",
@@ -256,7 +262,9 @@ def test_block_maps_show_each_blocks_class_and_the_shares(case, tmp_path, monkey
 
 def test_the_detail_figure_shows_a_row_a_chosen_block(case, tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr("croplayer.report.detail.save", lambda figure, out: drawn.update(f=figure))
+    monkeypatch.setattr(
+        "croplayer.report.detail.save_figure", lambda figure, out: drawn.update(f=figure)
+    )
     folder = case["folder"]
     plot_detail(
         mosaics=case["mosaics"],
