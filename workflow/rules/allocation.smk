@@ -22,7 +22,7 @@ rule allocate:
     resources:
         mem_mb=4000,
     params:
-        allocation=case_section("allocation"),
+        allocation=section("allocation"),
         known_for=systems_known_for,
         part=lambda wildcards: int(wildcards.part),
     script:

@@ -12,17 +12,6 @@ def case_of(case):
     return readable(lambda: load_case(case, CONFIG_FOLDER))
 
 
-def case_section(name, *, only=None, leave_out=()):
-    """Params function: one section of a case, with the keys that a rule uses alone."""
-
-    def values(wildcards):
-        part = getattr(case_of(wildcards.case), name)
-        wanted = None if only is None else set(only)
-        return part.model_dump(mode="json", include=wanted, exclude=set(leave_out))
-
-    return values
-
-
 def case_files(*names):
     """Input function: every file that the named sections of a case speak of."""
 

@@ -19,7 +19,7 @@ rule prepare_cells:
     resources:
         mem_mb=4000,
     params:
-        grid=case_section("grid"),
+        grid=section("grid"),
     script:
         "../../scripts/prepare_cells.py"
 
@@ -42,7 +42,7 @@ rule combine_cropland:
     resources:
         mem_mb=4000,
     params:
-        synergy=case_section("synergy"),
+        synergy=section("synergy"),
     script:
         "../../scripts/combine_cropland.py"
 
@@ -69,7 +69,7 @@ rule score_suitability:
     resources:
         mem_mb=6000,
     params:
-        suitability=case_section("suitability"),
+        suitability=section("suitability"),
     script:
         "../../scripts/score_suitability.py"
 
@@ -93,7 +93,7 @@ rule select_cells:
     resources:
         mem_mb=3000,
     params:
-        selection=case_section("selection"),
+        selection=section("selection"),
         known_for=systems_known_for,
     script:
         "../../scripts/select_cells.py"

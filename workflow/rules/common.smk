@@ -92,11 +92,18 @@ def each_source(stage, suffix=".tif"):
     return files
 
 
+def configuration(wildcards):
+    """The configuration that a job belongs to: that of its case, or that of its province."""
+    if hasattr(wildcards, "case"):
+        return case_of(wildcards.case)
+    return settings_of(wildcards.province)
+
+
 def section(name, *, only=None, leave_out=()):
     """Params function: one section of the configuration, with the keys that a rule uses alone."""
 
     def values(wildcards):
-        part = getattr(settings_of(wildcards.province), name)
+        part = getattr(configuration(wildcards), name)
         wanted = None if only is None else set(only)
         return part.model_dump(mode="json", include=wanted, exclude=set(leave_out))
 

@@ -28,7 +28,7 @@ rule write_maps:
     resources:
         mem_mb=4000,
     params:
-        maps=case_section("maps"),
+        maps=section("maps"),
         known_for=systems_known_for,
         note=case_note,
     script:
@@ -55,7 +55,7 @@ rule plot_crops:
     resources:
         mem_mb=2000,
     params:
-        maps=case_section("maps"),
+        maps=section("maps"),
         title=case_title,
         note=case_note,
     script:
@@ -103,7 +103,7 @@ rule validate_allocation:
     resources:
         mem_mb=2000,
     params:
-        validation=case_section("validation"),
+        validation=section("validation"),
     script:
         "../../scripts/validate_allocation.py"
 
@@ -126,7 +126,7 @@ rule compare_product:
     resources:
         mem_mb=2000,
     params:
-        validation=case_section("validation"),
+        validation=section("validation"),
     script:
         "../../scripts/compare_product.py"
 
@@ -206,8 +206,8 @@ rule analyse_change:
         mem_mb=3000,
     params:
         years=lambda wildcards: years_of(wildcards.case),
-        maps=case_section("maps"),
-        change=case_section("change"),
+        maps=section("maps"),
+        change=section("change"),
     script:
         "../../scripts/analyse_change.py"
 
@@ -241,7 +241,7 @@ rule plot_change:
         mem_mb=2000,
     params:
         years=lambda wildcards: years_of(wildcards.case),
-        maps=case_section("maps"),
+        maps=section("maps"),
         title=case_title,
         note=case_note,
     script:

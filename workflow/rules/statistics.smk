@@ -15,7 +15,7 @@ rule generate_allocation:
     resources:
         mem_mb=1000,
     params:
-        demo=case_section("demo"),
+        demo=section("demo"),
     script:
         "../../scripts/generate_allocation.py"
 
@@ -39,7 +39,7 @@ rule read_statistics:
     resources:
         mem_mb=2000,
     params:
-        statistics=case_section("statistics"),
+        statistics=section("statistics"),
     script:
         "../../scripts/read_statistics.py"
 
@@ -59,7 +59,7 @@ rule average_statistics:
     resources:
         mem_mb=1000,
     params:
-        statistics=case_section("statistics"),
+        statistics=section("statistics"),
     script:
         "../../scripts/average_statistics.py"
 
@@ -85,7 +85,7 @@ rule harmonise_statistics:
     resources:
         mem_mb=2000,
     params:
-        statistics=case_section("statistics"),
+        statistics=section("statistics"),
     script:
         "../../scripts/harmonise_statistics.py"
 
@@ -137,6 +137,6 @@ rule classify_systems:
     resources:
         mem_mb=2000,
     params:
-        systems=case_section("systems"),
+        systems=section("systems"),
     script:
         "../../scripts/classify_systems.py"
