@@ -6,6 +6,7 @@ import copy
 import glob
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,8 +82,45 @@ def overlay(base: dict[str, Any], *uppers: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def fill_placeholders(values: dict[str, Any], *, results: str) -> dict[str, Any]:
-    """Replace {data_root} and {results} in every text of a configuration.
+EXTENDS = "extends"
+"""Key of a configuration file: the name of another one that it is laid over."""
+
+
+def extended_layers(
+    name: str, file_of: Callable[[str, Path | None], Path]
+) -> list[tuple[Path, dict[str, Any]]]:
+    """The file of `name`, the one that it extends, the one that this extends: the base comes first.
+
+    Parameters
+    ----------
+    file_of : gives the file of a name; the second argument is the file that extends it, None for
+        the first. Raises ConfigError where there is none.
+
+    Raises ConfigError if the chain leads back to itself.
+    """
+    layers: list[tuple[Path, dict[str, Any]]] = []
+    wanted: Any = name
+    while wanted is not None:
+        above = layers[-1][0] if layers else None
+        if above is not None and not isinstance(wanted, str):
+            raise ConfigError(
+                f"{above}: key `{EXTENDS}` must be the name of a configuration", given=wanted
+            )
+        path = file_of(wanted, above)
+        if path in [seen for seen, _ in layers]:
+            raise ConfigError(
+                f"{path}: key `{EXTENDS}` leads back to itself",
+                given=wanted,
+                remedy="let the chain end with a file that extends none",
+            )
+        values = read_yaml(path)
+        wanted = values.pop(EXTENDS, None)
+        layers.append((path, values))
+    return layers[::-1]
+
+
+def fill_placeholders(values: dict[str, Any], *, results: str, name: str) -> dict[str, Any]:
+    """Replace {data_root}, {results} and {name} in every text of a configuration.
 
     The data root is the environment variable `DATA_ROOT_VARIABLE`, else the key `data_root`, else
     `data`; the key is set to it. Other braces (those of tile addresses) stay as they are.
@@ -90,7 +128,7 @@ def fill_placeholders(values: dict[str, Any], *, results: str) -> dict[str, Any]
     root = os.environ.get(DATA_ROOT_VARIABLE) or values.get("data_root") or "data"
     if not isinstance(root, str):
         return values  # the check of the values says what is wrong with it
-    names = {"{data_root}": root, "{results}": results}
+    names = {"{data_root}": root, "{results}": results, "{name}": name}
 
     def filled(value: Any) -> Any:
         if isinstance(value, str):

@@ -11,19 +11,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cropbase.config import EXTENDS
 
-def overlay_schema(
-    model: type[BaseModel], *, title: str, more_keys: dict[str, Any] | None = None
-) -> str:
+
+def overlay_schema(model: type[BaseModel], *, title: str, extends: str) -> str:
     """The schema of files that are overlays of `model`, as JSON text: sorted, ending in a newline.
 
-    `more_keys` are schemas of keys that a file may have beside those of the model (they are used
-    before the model sees the file).
+    `extends` says what the key of that name stands for, which is used before the model sees a file.
     """
     schema = model.model_json_schema()
     _drop_required(schema)
     schema["title"] = title
-    schema["properties"] |= more_keys or {}
+    schema["properties"][EXTENDS] = {"description": extends, "type": "string"}
     return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

@@ -3,7 +3,7 @@
 from cropalloc.settings import load_case
 from cropbase.config import files_named, texts_of
 
-CASES = [n.strip() for n in str(config.get("cases") or "").split(",") if n.strip()]
+CASES = named("cases")
 
 
 @cache

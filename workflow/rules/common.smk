@@ -4,6 +4,7 @@
 import sys
 from functools import cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 from cropbase.errors import CropError
@@ -13,12 +14,16 @@ from croplayer.settings.regions import region_of
 from croplayer.terrain.dem import find_dem_files
 from croplayer.tiles.checks import raster_paths
 from croplayer.validation.official import official_area_ha
-from croplayer.settings import NAME_PATTERN, Settings, load_settings
+from croplayer.settings import NAME_PATTERN, Settings, load_settings, provinces_of
 
 CONFIG_FOLDER = config.get("config_folder", "config")
-# A run of cases alone maps no province; a run of neither maps the built-in one.
-_PROVINCES = str(config.get("provinces", "" if config.get("cases") else "demo"))
-PROVINCES = [name.strip() for name in _PROVINCES.split(",") if name.strip()]
+
+
+def named(key):
+    """The names that `--config key=a,b` gives, each once; [] if the key is not there."""
+    given = str(config.get(key) or "")
+    return list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+
 
 # The keys of `province` that say nothing of its polygons: figures and titles replan nothing.
 OFFICIAL = ["official_area_ha", "official_area_table", "official_area_source"]
@@ -35,6 +40,17 @@ def readable(work):
     except CropError as error:
         print(f"\n{error}\n", file=sys.stderr)
         sys.exit(1)
+
+
+# A nation stands for all provinces whose files extend it. A run of cases alone maps no province; a
+# run of nothing at all maps the built-in one.
+NATIONS = {
+    nation: readable(lambda: provinces_of(nation, CONFIG_FOLDER))
+    for nation in named("nations")
+}
+PROVINCES = list(dict.fromkeys([*named("provinces"), *chain(*NATIONS.values())]))
+if not PROVINCES and not named("cases"):
+    PROVINCES = ["demo"]
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cropalloc.settings.load import EXTENDS
 from cropalloc.settings.root import Case
 from cropbase.atomic import write_text
 from cropbase.schema import overlay_schema
@@ -15,14 +14,10 @@ SCHEMA_FILE = Path("config/allocation-schema.json")
 
 def schema_text() -> str:
     """The schema as it must stand in config/allocation-schema.json."""
-    extends = {
-        "description": "name of another case: this file is laid over that case's",
-        "type": "string",
-    }
     return overlay_schema(
         Case,
         title="Configuration of an allocation case (overlay of config/allocation/default.yaml)",
-        more_keys={EXTENDS: extends},
+        extends="name of another case: this file is laid over that case's",
     )
 
 

@@ -15,7 +15,9 @@ SCHEMA_FILE = Path("config/schema.json")
 def schema_text() -> str:
     """The schema as it must stand in config/schema.json."""
     return overlay_schema(
-        Settings, title="Configuration of a province (overlay of config/default.yaml)"
+        Settings,
+        title="Configuration of a province (overlay of config/default.yaml)",
+        extends="name of a nation: this file is laid over config/nations/<name>.yaml",
     )
 
 
