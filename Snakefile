@@ -13,6 +13,7 @@ wildcard_constraints:
     province=one_of(with_lenders(PROVINCES)),
     source=NAME_PATTERN,
     shard=ID_PATTERN,
+    nation=one_of(NATIONS),
     case=one_of(CASES),
     year=r"\d{4}",
     part=r"\d{3}",
@@ -45,6 +46,7 @@ rule plan:
     """Only the plan: blocks, shards and a preview of requests, disk and hours."""
     input:
         collect("results/{province}/plan/preview.html", province=PROVINCES),
+        collect("results/nations/{nation}/plan.html", nation=NATIONS),
 
 
 rule tiles:

@@ -86,3 +86,17 @@ def _logged(items: Iterable[Item], what: str, unit: str, total: int | None) -> I
             log.info("%s: %d of %s %s, %.3g a second%s", what, count, of, unit, rate, left)
             last = now
     log.info("%s: %d %s done", what, count, unit)
+
+
+def run_command(work: Callable[[], None]) -> int:
+    """Run the work of a command line; returns the exit code.
+
+    A user's mistake is one message and exit code 1, without a traceback.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        work()
+    except CropError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

@@ -22,7 +22,9 @@ CONFIG_FOLDER = config.get("config_folder", "config")
 def named(key):
     """The names that `--config key=a,b` gives, each once; [] if the key is not there."""
     given = str(config.get(key) or "")
-    return list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    return list(
+        dict.fromkeys(name.strip() for name in given.split(",") if name.strip())
+    )
 
 
 # The keys of `province` that say nothing of its polygons: figures and titles replan nothing.

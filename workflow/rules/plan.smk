@@ -53,3 +53,29 @@ rule preview_plan:
         )["sources"],
     script:
         "../../scripts/preview_plan.py"
+
+
+rule preview_nation:
+    """The plans of a nation's provinces added up: requests, disk, jobs and hours a stage."""
+    input:
+        previews=lambda wildcards: [
+            f"results/{province}/plan/preview.json"
+            for province in NATIONS[wildcards.nation]
+        ],
+    output:
+        table="results/nations/{nation}/plan.json",
+        page=report(
+            "results/nations/{nation}/plan.html",
+            caption="../report/preview.rst",
+            category="1 Plan",
+            labels={"what": "All provinces: requests, disk, jobs and hours"},
+        ),
+    log:
+        "logs/nations/{nation}/preview_nation.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    script:
+        "../../scripts/preview_nation.py"

@@ -52,6 +52,7 @@ def export_counties(
     table: Path,
     counties_layer: str | None = None,
     counties_query: tuple[str, str | int] | None = None,
+    repair_counties: bool = False,
     boundary: Path | None = None,
     boundary_layer: str | None = None,
     boundary_query: tuple[str, str | int] | None = None,
@@ -61,8 +62,8 @@ def export_counties(
     Parameters
     ----------
     maps : shard maps, uint8 0 / 1 / 254 / 255, EPSG:4326, on the global pixel grid of `grid`.
-    counties, counties_layer, counties_query, counties_fields : the county file, and its attributes
-        for id, county and city.
+    counties, counties_layer, counties_query, counties_fields, repair_counties : the county file,
+        its attributes for id, county and city, and whether invalid polygons are mended.
     blocks : the plan table; every planned block must lie in `maps`.
     boundary, boundary_layer, boundary_query : the province; its counties alone are exported, each
         cut at it. Without it every county of the file that meets a planned block is.
@@ -89,6 +90,7 @@ def export_counties(
         fields=counties_fields,
         layer=counties_layer,
         query=counties_query,
+        repair=repair_counties,
         region=region,
     )
     if region is not None:

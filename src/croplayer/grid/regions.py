@@ -11,6 +11,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.geometry.base import BaseGeometry
 
+from cropbase.areas import polygon_area_ha
 from cropbase.errors import InputError
 from croplayer.grid.blocks import check_region
 
@@ -109,6 +110,7 @@ def read_counties(
     fields: tuple[str, str, str],
     layer: str | None = None,
     query: tuple[str, str | int] | None = None,
+    repair: bool = False,
     region: BaseGeometry | None = None,
 ) -> gpd.GeoDataFrame:
     """County polygons with columns county_id, county, city, geometry (EPSG:4326), sorted by id.
@@ -116,6 +118,8 @@ def read_counties(
     Parameters
     ----------
     fields : attributes of the file that hold the id, the county's name and the city's name.
+    repair : mend invalid polygons, each with a warning that says by how many hectares its area
+        changed; without it they are refused.
     region : keep only counties that share area with it.
 
     Raises InputError as `read_layer`, for a missing attribute, a doubled id or an invalid polygon.
@@ -137,6 +141,8 @@ def read_counties(
         geometry=frame.geometry.to_numpy(),
         crs=4326,
     )
+    if repair:
+        _repair(counties, path)
     if region is not None:
         shapely.prepare(region)
         near = shapely.intersects(region, counties.geometry.to_numpy())
@@ -157,6 +163,24 @@ def read_counties(
         raise InputError(
             f"county file {path}: county {first['county_id']} ({first['county']}) is invalid",
             given=shapely.is_valid_reason(first.geometry),
-            remedy="repair it (QGIS: Fix geometries) and save it again",
+            remedy="repair it (QGIS: Fix geometries) and save it again, or set "
+            "province.repair_counties: true",
         )
     return counties.sort_values("county_id", ignore_index=True)
+
+
+def _repair(counties: gpd.GeoDataFrame, path: str | Path) -> None:
+    """Mend invalid polygons in place; lines and points that this leaves over are dropped."""
+    for index in counties.index[~counties.geometry.is_valid]:
+        county, broken = counties.loc[index], counties.geometry[index]
+        mended = shapely.make_valid(broken, method="structure", keep_collapsed=False)
+        change = polygon_area_ha(mended) - polygon_area_ha(broken)
+        log.warning(
+            "%s: county %s (%s) is mended (%s); its area changes by %+.4f ha",
+            path,
+            county["county_id"],
+            county["county"],
+            shapely.is_valid_reason(broken),
+            change,
+        )
+        counties.loc[index, "geometry"] = mended

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from cropbase.errors import CropError
 from croplayer.settings import load_settings
 
 
@@ -30,14 +26,3 @@ def data_root_of(given: argparse.Namespace, province: str) -> Path:
     if given.data_root is not None:
         return given.data_root
     return load_settings(province, given.config_folder).data_root
-
-
-def run_command(work: Callable[[], None]) -> int:
-    """Run an importer; a user's mistake is one message and exit code 1, without a traceback."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    try:
-        work()
-    except CropError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0

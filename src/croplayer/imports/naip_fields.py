@@ -28,11 +28,11 @@ from rasterio.windows import Window
 from cropbase.areas import polygon_area_ha
 from cropbase.atomic import write_text
 from cropbase.errors import InputError
-from cropbase.jobs import progress
+from cropbase.jobs import progress, run_command
 from cropbase.rasters import write_cog
 from cropbase.vectors import write_geopackage
 from croplayer.active.readers import polygonal
-from croplayer.imports.commands import add_config_options, data_root_of, run_command
+from croplayer.imports.commands import add_config_options, data_root_of
 from croplayer.imports.footprints import (
     Footprint,
     assign_folds,

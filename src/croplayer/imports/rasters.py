@@ -20,9 +20,9 @@ import shapely
 from pyproj import Transformer
 
 from cropbase.errors import InputError
+from cropbase.jobs import run_command
 from cropbase.rasters import open_raster
 from cropbase.vectors import write_geopackage
-from croplayer.imports.commands import run_command
 
 log = logging.getLogger(__name__)
 

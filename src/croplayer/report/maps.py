@@ -45,6 +45,7 @@ def plot_overview(
     counties_fields: tuple[str, str, str] = ("county_id", "county", "city"),
     counties_layer: str | None = None,
     counties_query: Query = None,
+    repair_counties: bool = False,
     boundary_layer: str | None = None,
     boundary_query: Query = None,
     pixels: int = 700,
@@ -74,6 +75,7 @@ def plot_overview(
             fields=counties_fields,
             layer=counties_layer,
             query=counties_query,
+            repair=repair_counties,
             region=region,
         )
     extent = _with_margin(region.bounds)

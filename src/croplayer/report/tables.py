@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cropbase.atomic import atomic_path, write_text
+from cropbase.pages import Cell, Row, number, page, paragraph, table
 from croplayer.report.results import pick, read_json, read_result
 
 COLUMNS = [
@@ -66,11 +66,11 @@ def accuracy_table(
         *_block_rows(read_result(block, level="block"), levels.get("block", {})),
         *_province_rows(read_result(province, level="province"), levels.get("province", {})),
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    measures = pd.DataFrame(rows, columns=COLUMNS)
     with atomic_path(output_csv) as path:
-        table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
-    write_text(output_html, _page(table, decision, title, note))
-    return table
+        measures.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+    write_text(output_html, _page(measures, decision, title, note))
+    return measures
 
 
 def _row(level: str, of: str, measure: str, value: Any, unit: str, **more: Any) -> dict[str, Any]:
@@ -142,52 +142,27 @@ def _province_rows(result: dict[str, Any], stop: dict[str, Any]) -> list[dict[st
     return rows
 
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
-       padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; }
-th { border-bottom: 2px solid #555; }
-td.number { text-align: right; }
-tr.first td { border-top: 2px solid #999; }
-.met { color: #00674b; font-weight: 600; }
-.open { color: #a33f00; font-weight: 600; }
-.note { color: #a33f00; font-weight: 600; }
-.basis { color: #555; font-size: 13px; }
-p.decision { background: #eef3f6; padding: .7rem 1rem; border-left: 4px solid #0072b2; }
-"""
-
-
-def _page(table: pd.DataFrame, decision: dict[str, Any], title: str, note: str) -> str:
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-    ]
-    if note:
-        parts.append(f'<p class="note">{escape(note)}</p>')
-    parts.append(f'<p class="decision">{escape(str(pick(decision, "sentence") or ""))}</p>')
-    parts.append(
-        "<table><thead><tr><th>Level</th><th>Of</th><th>Measure</th><th>Value</th>"
-        "<th>95 % interval</th><th>Threshold</th><th>Rests on</th></tr></thead><tbody>"
-    )
+def _page(measures: pd.DataFrame, decision: dict[str, Any], title: str, note: str) -> str:
+    rows = []
     level = None
-    for row in table.itertuples():
-        first = ' class="first"' if row.level != level else ""
-        level_text = row.level if row.level != level else ""
-        level = row.level
+    for row in measures.itertuples():
         interval = ""
         if pd.notna(row.low_95) and pd.notna(row.high_95):
             interval = f"{row.low_95:.3f} to {row.high_95:.3f}"
-        parts.append(
-            f"<tr{first}><td>{escape(level_text)}</td><td>{escape(row.of)}</td>"
-            f"<td>{escape(row.measure)}</td>"
-            f'<td class="number">{_number(row.value, row.unit)}</td><td>{interval}</td>'
-            f'<td>{_verdict(row)}</td><td class="basis">{escape(str(row.basis))}</td></tr>'
-        )
-    parts.append("</tbody></table></body></html>")
-    return "\n".join(parts) + "\n"
+        cells = [
+            row.level if row.level != level else "",
+            row.of,
+            row.measure,
+            number(_number(row.value, row.unit)),
+            interval,
+            _verdict(row),
+            Cell(str(row.basis), "small"),
+        ]
+        rows.append(Row(cells, first=row.level != level))
+        level = row.level
+    head = ["Level", "Of", "Measure", number("Value"), "95 % interval", "Threshold", "Rests on"]
+    sentence = paragraph(str(pick(decision, "sentence") or ""), "verdict")
+    return page(title, sentence, table(head, rows), note=note)
 
 
 def _number(value: Any, unit: str) -> str:
@@ -198,10 +173,11 @@ def _number(value: Any, unit: str) -> str:
     return f"{value:.3f}" if unit == "share" else f"{value:.2f}"
 
 
-def _verdict(row: Any) -> str:
+def _verdict(row: Any) -> str | Cell:
     if row.threshold is None or pd.isna(row.threshold):
         return ""
     if row.met is None or pd.isna(row.met):
         return f"{row.threshold:.2f}, not assessed"
-    kind, text = ("met", "met") if row.met else ("open", "not met")
-    return f'{row.threshold:.2f} <span class="{kind}">{text}</span>'
+    return Cell(
+        f"{row.threshold:.2f} {'met' if row.met else 'not met'}", "good" if row.met else "bad"
+    )

@@ -31,6 +31,11 @@ class ProvinceSettings(Section):
         None,
         description="features of the county file that are used; null: all that meet the province",
     )
+    repair_counties: bool = Field(
+        False,
+        description="mend invalid county polygons (shapely.make_valid) and list them in the log; "
+        "false refuses them",
+    )
     county_id_field: str = Field(
         "county_id", description="attribute with a unique id of the county"
     )

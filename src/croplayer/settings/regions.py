@@ -29,6 +29,7 @@ def counties_of(province: dict[str, Any], region: BaseGeometry | None = None) ->
         fields=_fields(province),
         layer=province["counties_layer"],
         query=_query_of(province["counties_query"]),
+        repair=province["repair_counties"],
         region=region,
     )
 
@@ -41,6 +42,7 @@ def polygon_arguments(province: dict[str, Any]) -> dict[str, Any]:
         "counties_layer": province["counties_layer"],
         "counties_query": _query_of(province["counties_query"]),
         "counties_fields": _fields(province),
+        "repair_counties": province["repair_counties"],
     }
 
 

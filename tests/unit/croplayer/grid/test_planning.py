@@ -96,6 +96,22 @@ def test_an_invalid_province_names_the_file_and_the_place(tmp_path):
     assert "Self-intersection" in str(caught.value)
 
 
+def test_an_invalid_county_is_refused_or_mended_as_asked(tmp_path, counties, caplog):
+    # A spike out of the east side: it holds no area.
+    spiked = [(111.9, 23.9), (112.08, 23.9), (112.08, 24), (112.2, 24), (112.08, 24), (112, 24.3)]
+    counties.loc[0, "geometry"] = shapely.Polygon(spiked)
+    path = write(counties, tmp_path / "c.gpkg")
+    fields = ("county_id", "county", "city")
+    with pytest.raises(InputError, match=r"county 1 \(West\) is invalid") as caught:
+        read_counties(path, fields=fields)
+    assert "repair_counties" in str(caught.value)
+    mended = read_counties(path, fields=fields, repair=True)
+    assert mended.geometry.is_valid.all() and mended.geometry[0].geom_type == "Polygon"
+    assert "county 1 (West) is mended" in caplog.text
+    plain = shapely.Polygon([*spiked[:3], (112, 24.3)])
+    assert mended.geometry[0].equals(plain)
+
+
 def test_a_query_without_a_match_is_refused(tmp_path, counties):
     path = write(counties, tmp_path / "c.gpkg")
     with pytest.raises(InputError, match="no feature with county = 'North'"):
