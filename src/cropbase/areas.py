@@ -82,23 +82,54 @@ def polygon_areas_ha(polygons: np.ndarray) -> np.ndarray:
     bows out from a straight edge (2 cm in the middle of an edge of 1 km at 45 degrees north).
     """
     polygons = np.asarray(polygons, dtype=object)
-    parts, owner = shapely.get_parts(polygons, return_index=True)
-    # Collections may hold multipolygons, lines and points.
-    parts, inner = shapely.get_parts(parts, return_index=True)
-    owner = owner[inner]
+    parts, owner = _polygon_parts(polygons)
     rings, part = shapely.get_rings(parts, return_index=True)
     total = np.zeros(len(polygons))
     if not len(rings):
         return total
     points, ring = shapely.get_coordinates(rings, return_index=True)
-    first = np.searchsorted(ring, np.arange(len(rings)))
-    lon, lat = np.radians(points[:, 0]), points[:, 1]
-    # Relative to the ring's first vertex: the ring is a small difference of large numbers.
-    zone = _zone(lat) - _zone(lat[first])[ring]
-    middle = _zone((lat[:-1] + lat[1:]) / 2) - _zone(lat[first])[ring[:-1]]
-    step = np.diff(lon) * (zone[:-1] + 4 * middle + zone[1:]) / 6  # Simpson along the edge
-    step[ring[:-1] != ring[1:]] = 0.0
-    area = np.abs(np.bincount(ring[:-1], weights=step, minlength=len(rings)))
+    starts = np.searchsorted(ring, np.arange(len(rings) + 1))
+    area = ring_areas_ha(points, starts)
     is_hole = np.concatenate([[False], part[1:] == part[:-1]])
     np.add.at(total, owner[part], np.where(is_hole, -area, area))
-    return total / M2_PER_HA
+    return total
+
+
+def ring_areas_ha(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Areas inside many rings in EPSG:4326, edges straight in longitude and latitude.
+
+    Parameters
+    ----------
+    points : (vertices, 2) longitude and latitude, degrees; the first vertex of a ring may be
+        repeated at its end.
+    starts : (rings + 1,) where each ring begins in `points`; no ring is empty.
+
+    Returns
+    -------
+    (rings,) float64, hectares, never negative; see `polygon_areas_ha`.
+    """
+    if len(starts) <= 1:
+        return np.zeros(0)
+    first = starts[:-1]
+    sizes = np.diff(starts)
+    following = np.arange(1, len(points) + 1)
+    following[starts[1:] - 1] = first
+    lon, lat = np.radians(points[:, 0]), points[:, 1]
+    # Relative to the ring's first vertex: the ring is a small difference of large numbers.
+    zone = _zone(lat)
+    origin = np.repeat(zone[first], sizes)
+    middle = _zone((lat + lat[following]) / 2) - origin
+    zone -= origin
+    # Simpson along the edge.
+    step = (lon[following] - lon) * (zone + 4 * middle + zone[following]) / 6
+    return np.abs(np.add.reduceat(step, first)) / M2_PER_HA
+
+
+def _polygon_parts(geometries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Parts of geometries, and the index of the geometry that each is of."""
+    if (shapely.get_type_id(geometries) == shapely.GeometryType.POLYGON).all():
+        return geometries, np.arange(len(geometries))
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    # Collections may hold multipolygons, lines and points.
+    parts, inner = shapely.get_parts(parts, return_index=True)
+    return parts, owner[inner]

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from cropbase.areas import polygon_areas_ha
+from cropbase.areas import polygon_areas_ha, ring_areas_ha
 from croplayer.export.rings import Rings, degrees
 from croplayer.grid.blocks import BlockGrid
 from croplayer.settings.export import ExportSettings
@@ -46,15 +46,16 @@ def build_polygons(
     rings : outlines of the county's cropland, whole for at least `margin_pixels` beyond its border.
     county : (multi)polygon, EPSG:4326.
     """
-    lines = _lines(rings, grid)
+    points = degrees(rings, grid)
+    lines = _lines(rings, points)
+    ring_ha = ring_areas_ha(points, rings.starts)
     # Cropland lies to the left of its outline; with y growing southward an outer ring's
     # shoelace sum is then negative.
     outer = _shoelace(rings) < 0
-    outer_rings = shapely.polygons(lines[outer])
-    hole_rings = shapely.polygons(lines[~outer])
-    outer_ha, hole_ha = polygon_areas_ha(outer_rings), polygon_areas_ha(hole_rings)
+    outer_ha, hole_ha = ring_ha[outer], ring_ha[~outer]
+    outer_rings, hole_rings = shapely.polygons(lines[outer]), shapely.polygons(lines[~outer])
     parent = _parents(outer_rings, outer_ha, shapely.get_point(lines[~outer], 0))
-    net_ha = outer_ha - np.bincount(parent, weights=hole_ha, minlength=len(outer_ha))
+    net_ha = _net(outer_ha, hole_ha, parent)
 
     small = net_ha < settings.min_area_ha
     filled = (hole_ha < settings.fill_holes_ha) & ~small[parent]
@@ -63,19 +64,23 @@ def build_polygons(
     filled &= ~absorbed[parent]
     kept = ~small & ~absorbed
 
-    whole = _with_holes(lines[outer], lines[~outer], parent, np.ones(len(parent), dtype=bool))
-    final = _with_holes(lines[outer], lines[~outer], parent, ~filled)[kept]
     shapely.prepare(county)
-    pieces = _clip(final, county)
-    area_ha = polygon_areas_ha(pieces)
+    inside, crossing = _relate(outer_rings, county)
+    whole = _with_holes(lines[outer], lines[~outer], parent, crossing)
+    whole_ha = np.where(inside, net_ha, 0.0)
+    whole_ha[crossing] = polygon_areas_ha(shapely.intersection(whole, county))
+    open_ = ~filled
+    final = _with_holes(lines[outer], lines[~outer][open_], parent[open_], kept)
+    pieces = _cut(final[crossing[kept]], county)
+    final_ha = _net(outer_ha, hole_ha[open_], parent[open_])
     return CountyPolygons(
-        polygons=pieces,
-        area_ha=area_ha,
-        outlined_ha=float(_clipped_ha(whole, county).sum()),
-        removed_small_ha=float(_clipped_ha(whole[small], county).sum()),
+        polygons=np.concatenate([final[inside[kept]], pieces]),
+        area_ha=np.concatenate([final_ha[kept & inside], polygon_areas_ha(pieces)]),
+        outlined_ha=float(whole_ha.sum()),
+        removed_small_ha=float(whole_ha[small].sum()),
         filled_holes_ha=float(
-            _clipped_ha(hole_rings[filled], county).sum()
-            - _clipped_ha(whole[absorbed], county).sum()
+            _clipped_ha(hole_rings[filled], hole_ha[filled], county).sum()
+            - whole_ha[absorbed].sum()
         ),
     )
 
@@ -115,12 +120,17 @@ def _place(degrees_: float, letters: str) -> str:
     return f"{letters[0] if millionths >= 0 else letters[1]}{abs(millionths):08d}"
 
 
-def _lines(rings: Rings, grid: BlockGrid) -> np.ndarray:
-    """(rings,) shapely linear rings in degrees."""
+def _lines(rings: Rings, points: np.ndarray) -> np.ndarray:
+    """(rings,) shapely linear rings through the vertices in degrees."""
     index = np.repeat(np.arange(len(rings.starts) - 1), np.diff(rings.starts))
     if not len(index):
         return np.zeros(0, dtype=object)
-    return shapely.linearrings(degrees(rings, grid), indices=index)
+    return shapely.linearrings(points, indices=index)
+
+
+def _net(outer_ha: np.ndarray, hole_ha: np.ndarray, parent: np.ndarray) -> np.ndarray:
+    """(outer,) areas of the outer rings less those of their holes."""
+    return outer_ha - np.bincount(parent, weights=hole_ha, minlength=len(outer_ha))
 
 
 def _shoelace(rings: Rings) -> np.ndarray:
@@ -161,35 +171,31 @@ def _inside(holes: np.ndarray, outer: np.ndarray, lines: np.ndarray) -> np.ndarr
 def _with_holes(
     outer: np.ndarray, holes: np.ndarray, parent: np.ndarray, chosen: np.ndarray
 ) -> np.ndarray:
-    """Polygons of the outer rings with the chosen holes."""
-    if not len(outer):
+    """Polygons of the chosen outer rings with their holes."""
+    of_chosen = chosen[parent]
+    owner = np.concatenate([np.flatnonzero(chosen), parent[of_chosen]])
+    if not len(owner):
         return np.zeros(0, dtype=object)
-    polygons = shapely.polygons(outer)
-    owners = parent[chosen]
-    order = np.argsort(owners, kind="stable")
-    owners, rings = owners[order], holes[chosen][order]
-    with_holes, first, count = np.unique(owners, return_index=True, return_counts=True)
-    for owner, start, size in zip(with_holes, first, count, strict=True):
-        polygons[owner] = shapely.polygons(outer[owner], holes=list(rings[start : start + size]))
-    return polygons
+    # Stable: the outer ring of a polygon stands before its holes.
+    order = np.argsort(owner, kind="stable")
+    rings = np.concatenate([outer[chosen], holes[of_chosen]])[order]
+    number = np.cumsum(chosen) - 1
+    return shapely.polygons(rings, indices=number[owner[order]])
 
 
-def _clip(polygons: np.ndarray, county: BaseGeometry) -> np.ndarray:
-    """Polygons inside the county, each in one piece; those on its border are cut at it."""
-    inside, crossing = _relate(polygons, county)
-    cut = shapely.get_parts(shapely.intersection(polygons[crossing], county))
+def _cut(polygons: np.ndarray, county: BaseGeometry) -> np.ndarray:
+    """What lies of the polygons in the county, each in one piece."""
+    cut = shapely.get_parts(shapely.intersection(polygons, county))
     cut = shapely.get_parts(cut)  # collections hold multipolygons
-    cut = cut[(shapely.get_dimensions(cut) == 2) & ~shapely.is_empty(cut)]
-    return np.concatenate([polygons[inside], cut])
+    return cut[(shapely.get_dimensions(cut) == 2) & ~shapely.is_empty(cut)]
 
 
-def _clipped_ha(polygons: np.ndarray, county: BaseGeometry) -> np.ndarray:
-    """Area of each polygon inside the county, hectares."""
+def _clipped_ha(polygons: np.ndarray, area_ha: np.ndarray, county: BaseGeometry) -> np.ndarray:
+    """Area of each polygon inside the county, hectares, from those of the whole ones."""
     inside, crossing = _relate(polygons, county)
-    area = np.zeros(len(polygons))
-    area[inside] = polygon_areas_ha(polygons[inside])
-    area[crossing] = polygon_areas_ha(shapely.intersection(polygons[crossing], county))
-    return area
+    clipped = np.where(inside, area_ha, 0.0)
+    clipped[crossing] = polygon_areas_ha(shapely.intersection(polygons[crossing], county))
+    return clipped
 
 
 def _relate(polygons: np.ndarray, county: BaseGeometry) -> tuple[np.ndarray, np.ndarray]:

@@ -67,8 +67,8 @@ def county_rings(
                 crop[:, -1].copy(),
             )
         parts.append(_outlines(crop, window, settings))
-    for block, crop in _closing(frames, members, grid.pixels_per_block + 1):
-        parts.append(_outlines(crop, frame_window(grid, block), settings))
+    for window, crop in _closing(frames, members, grid):
+        parts.append(_outlines(crop, window, settings))
     return join(parts)
 
 
@@ -141,12 +141,14 @@ def _neighbours(block: Block) -> list[tuple[Block, int, int]]:
 def _closing(
     frames: dict[Block, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
     members: set[Block],
-    size: int,
-) -> list[tuple[Block, np.ndarray]]:
-    """Blocks around the chosen ones, empty but for the pixels that they share with these.
+    grid: BlockGrid,
+) -> list[tuple[PixelWindow, np.ndarray]]:
+    """Windows around the chosen blocks, empty but for the pixels that they share with these.
 
-    Tracing them closes every outline half a pixel behind the frame.
+    Tracing them closes every outline half a pixel behind the frame. A window is that of a
+    neighbour, cut to what is not empty and a pixel around it: mostly a strip of two rows.
     """
+    size = grid.pixels_per_block + 1
     crops: dict[Block, np.ndarray] = {}
     for block, (top, bottom, left, right) in frames.items():
         for neighbour, dr, dc in _neighbours(block):
@@ -160,7 +162,24 @@ def _closing(
                 crop[-1 if dr < 0 else 0] |= top if dr < 0 else bottom
             else:
                 crop[:, -1 if dc < 0 else 0] |= left if dc < 0 else right
-    return [(block, crops[block]) for block in sorted(crops) if crops[block].any()]
+    closing = []
+    for block in sorted(crops):
+        crop, window = crops[block], frame_window(grid, block)
+        # Only the four sides of a crop can hold anything.
+        rows, cols = crop[:, [0, -1]].any(axis=1), crop[[0, -1]].any(axis=0)
+        rows[[0, -1]] |= crop[[0, -1]].any(axis=1)
+        cols[[0, -1]] |= crop[:, [0, -1]].any(axis=0)
+        if rows.any():
+            (r0, r1), (c0, c1) = _span(rows), _span(cols)
+            part = PixelWindow(window.row + r0, window.col + c0, r1 - r0, c1 - c0)
+            closing.append((part, crop[r0:r1, c0:c1]))
+    return closing
+
+
+def _span(filled: np.ndarray) -> tuple[int, int]:
+    """First and one past the last filled place, with one more on either side if there is room."""
+    places = np.flatnonzero(filled)
+    return max(int(places[0]) - 1, 0), min(int(places[-1]) + 2, len(filled))
 
 
 @njit(cache=True)
