@@ -24,5 +24,6 @@ run_job(
         grid=GridSettings(**snakemake.params.grid).grid(),
         output=Path(snakemake.output.features),
         sources=sources,
+        threads=snakemake.threads,
     ),
 )

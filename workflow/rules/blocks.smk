@@ -16,7 +16,7 @@ rule measure_features:
         "results/{province}/benchmarks/measure_features/{shard}.tsv"
     conda:
         "../../envs/croplayer.yaml"
-    threads: 1
+    threads: 4
     resources:
         mem_mb=2000,
     params:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,6 +47,7 @@ def measure_features(
     grid: BlockGrid,
     output: Path,
     sources: Sequence[str],
+    threads: int = 1,
 ) -> pd.DataFrame:
     """Write the features of a shard: a row a block and source.
 
@@ -56,6 +60,7 @@ def measure_features(
     blocks : the planned blocks of the shard.
     sources : the two sources, first A, then B. With one source alone `consistency` and
         `containment` are missing everywhere.
+    threads : how many blocks are measured at a time; the result does not depend on it.
 
     Returns the table: block_id, source, `SEMANTIC_FEATURES`, `EXTRA_COLUMNS`, sorted by block id
     and in the order of `sources`.
@@ -64,6 +69,8 @@ def measure_features(
     block (nodata leaves the denominator). `consistency` is the IoU of the two masks over pixels
     valid in both, and missing where neither has cropland there. A block without any valid pixel
     has no region features at all: no data is not no cropland.
+
+    Memory: the pixels of `threads` blocks, whatever the size of the shard.
 
     Raises
     ------
@@ -92,31 +99,14 @@ def measure_features(
     }
     relief = _block_table(terrain, blocks, grid, "measure_terrain", TERRAIN_FEATURES, None)
     rows = []
-    with ExitStack() as stack:
-        rasters = {s: stack.enter_context(open_raster(masks[s])) for s in sources}
-        for block in progress(blocks, what="features", unit="block"):
-            block_id = grid.block_id(block)
-            window = grid.block_window(block)
-            transform = grid.transform(window)
-            read = {s: read_mask(rasters[s], grid, window) for s in sources}
-            shared = (
-                compare_masks(*read[sources[0]], *read[sources[1]])
-                if len(sources) == 2
-                else (float("nan"), float("nan"))
+    for found in _measure_blocks({s: masks[s] for s in sources}, blocks, grid, threads):
+        for source, measured in found["features"].items():
+            rows.append(
+                {"block_id": found["block_id"], "source": source}
+                | relief.loc[found["block_id"]].to_dict()
+                | imagery[source].loc[found["block_id"]].to_dict()
+                | measured
             )
-            for source in sources:
-                cropland, valid = read[source]
-                rows.append(
-                    {"block_id": block_id, "source": source}
-                    | relief.loc[block_id].to_dict()
-                    | imagery[source].loc[block_id].to_dict()
-                    | region_features(cropland, valid, transform)
-                    | {
-                        "consistency": shared[0],
-                        "containment": shared[1],
-                        "valid_fraction_mask": float(valid.mean()),
-                    }
-                )
     table = pd.DataFrame(rows, columns=["block_id", "source", *SEMANTIC_FEATURES, *EXTRA_COLUMNS])
     numbers = [n for n in (*SEMANTIC_FEATURES, *EXTRA_COLUMNS) if n != "coverage_type"]
     table[numbers] = table[numbers].astype("float64")
@@ -128,6 +118,49 @@ def measure_features(
     require_blocks(table, blocks, grid, stage="measure_features", per_source=sources)
     write_table(table, output)
     return table
+
+
+def _measure_blocks(
+    masks: dict[str, Path], blocks: list[Block], grid: BlockGrid, threads: int
+) -> Iterator[dict[str, Any]]:
+    """block_id, and source -> what is measured of the masks, in the order of `blocks`."""
+    with ExitStack() as stack:
+        # A raster may be read by one thread at a time: each has its own.
+        idle: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        for _ in range(threads):
+            idle.put({s: stack.enter_context(open_raster(path)) for s, path in masks.items()})
+
+        def measure(block: Block) -> dict[str, Any]:
+            rasters = idle.get()
+            try:
+                return _measure_block(rasters, block, grid)
+            finally:
+                idle.put(rasters)
+
+        pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="blocks"))
+        yield from progress(
+            pool.map(measure, blocks), what="features", unit="block", total=len(blocks)
+        )
+
+
+def _measure_block(rasters: dict[str, Any], block: Block, grid: BlockGrid) -> dict[str, Any]:
+    window = grid.block_window(block)
+    transform = grid.transform(window)
+    read = {source: read_mask(raster, grid, window) for source, raster in rasters.items()}
+    pair = list(read.values())
+    shared = compare_masks(*pair[0], *pair[1]) if len(pair) == 2 else (float("nan"),) * 2
+    return {
+        "block_id": grid.block_id(block),
+        "features": {
+            source: region_features(cropland, valid, transform)
+            | {
+                "consistency": shared[0],
+                "containment": shared[1],
+                "valid_fraction_mask": float(valid.mean()),
+            }
+            for source, (cropland, valid) in read.items()
+        },
+    }
 
 
 def read_mask(dataset, grid: BlockGrid, window) -> tuple[np.ndarray, np.ndarray]:
