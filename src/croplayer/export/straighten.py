@@ -96,7 +96,7 @@ def _blocked(alive, ax, ay, bx, by, cx, cy):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _cost(x, y, area2, first, last, total2, a, c, limit, offset):  # pragma: no cover - compiled
+def _cost(x, y, area2, total2, a, c, limit, offset):  # pragma: no cover - compiled
     """Largest squared distance of the traced outline between a and c from the edge a c.
 
     -1 if that is above `limit`, or if the outline lies to one side by more than `offset` on
@@ -113,7 +113,7 @@ def _cost(x, y, area2, first, last, total2, a, c, limit, offset):  # pragma: no 
             return -1.0
     scale = 1 / length2 if length2 > 0 else 0.0
     worst = 0.0
-    i = a + 1 if a + 1 < last else first
+    i = a + 1 if a + 1 < len(x) else 0
     while i != c:
         px, py = float(x[i] - x[a]), float(y[i] - y[a])
         along = px * dx + py * dy
@@ -128,7 +128,7 @@ def _cost(x, y, area2, first, last, total2, a, c, limit, offset):  # pragma: no 
             worst = distance2
             if worst > limit:
                 return -1.0
-        i = i + 1 if i + 1 < last else first
+        i = i + 1 if i + 1 < len(x) else 0
     return worst
 
 
@@ -176,37 +176,43 @@ def _drop(heap, place, costs, slot, count):  # pragma: no cover - compiled
 
 
 @njit(cache=True)
-def _least_vertices(x, y, first, last, closed, rows, cols):  # pragma: no cover - compiled
+def _least_vertices(x, y, closed, rows, cols):  # pragma: no cover - compiled
     """How many vertices an outline must keep."""
     if closed:
         return 4
     # An open outline between two points of one side of the frame must not lie down on it, or it
     # would meet the outline beyond.
-    e = last - 1
-    one_side = (x[first] == x[e] and (x[first] == 1 or x[first] == 2 * cols - 1)) or (
-        y[first] == y[e] and (y[first] == 1 or y[first] == 2 * rows - 1)
+    one_side = (x[0] == x[-1] and (x[0] == 1 or x[0] == 2 * cols - 1)) or (
+        y[0] == y[-1] and (y[0] == 1 or y[0] == 2 * rows - 1)
     )
     return 3 if one_side else 2
 
 
 @njit(cache=True)
-def _link(x, y, starts, closed):  # pragma: no cover - compiled
-    """Neighbours of each vertex (-1: none), and running sums of twice the area an outline."""
-    before = np.empty(len(x), np.int64)
-    after = np.empty(len(x), np.int64)
-    area2 = np.empty(len(x), np.float64)
-    total2 = np.empty(len(closed), np.float64)
-    for k in range(len(closed)):
-        first, last = starts[k], starts[k + 1]
-        running = 0.0
-        for i in range(first, last):
-            before[i] = i - 1 if i > first else (last - 1 if closed[k] else -1)
-            after[i] = i + 1 if i + 1 < last else (first if closed[k] else -1)
-            area2[i] = running
-            j = i + 1 if i + 1 < last else first
-            running += x[i] * y[j] - x[j] * y[i]
-        total2[k] = running
-    return before, after, area2, total2
+def _link(x, y, closed, keep, before, after, area2):  # pragma: no cover - compiled
+    """Set the neighbours of each vertex that stays (-1: none), and running sums of twice the area.
+
+    Returns the sum of the whole outline, and how many vertices stay.
+    """
+    running = 0.0
+    left, last = 0, -1
+    for i in range(len(x)):
+        area2[i] = running
+        j = i + 1 if i + 1 < len(x) else 0
+        running += x[i] * y[j] - x[j] * y[i]
+        if keep[i]:
+            before[i] = last
+            if last >= 0:
+                after[last] = i
+            last = i
+            left += 1
+    after[last] = -1
+    if closed:
+        first = 0
+        while not keep[first]:
+            first += 1
+        before[first], after[last] = last, first
+    return running, left
 
 
 @njit(cache=True)
@@ -223,19 +229,19 @@ def _take_away(x, y, b, alive, keep, before, after):  # pragma: no cover - compi
 
 @njit(cache=True)
 def _cut_steps(
-    x, y, step, first, last, spare, alive, keep, before, after, area2, total2, limit
+    x, y, step, spare, alive, keep, before, after, area2, total2, limit
 ):  # pragma: no cover - compiled
     """Take the corners of steps away, at most `spare`; returns how many are left to spare.
 
     In any order: a cost only rises when a neighbour goes.
     """
-    for b in range(first, last):
+    for b in range(len(x)):
         if spare <= 0:
             break
         a, c = before[b], after[b]
         if not step[b] or a < 0 or c < 0:
             continue
-        cost = _cost(x, y, area2, first, last, total2, a, c, limit, -1.0)
+        cost = _cost(x, y, area2, total2, a, c, limit, -1.0)
         if cost >= 0 and _take_away(x, y, b, alive, keep, before, after):
             spare -= 1
     return spare
@@ -243,14 +249,14 @@ def _cut_steps(
 
 @njit(cache=True)
 def _cut_straight(
-    x, y, first, last, spare, alive, keep, before, after, area2, total2, limit
+    x, y, spare, alive, keep, before, after, area2, total2, limit
 ):  # pragma: no cover - compiled
     """Take away the vertices on the line through their neighbours: they cost nothing.
 
     What `_cut_by_cost` would begin with, without a heap: no cost of another vertex becomes nothing
-    by it. Returns how many are left to spare.
+    by it.
     """
-    for b in range(first, last):
+    for b in range(len(x)):
         if spare <= 0:
             break
         a, c = before[b], after[b]
@@ -258,38 +264,22 @@ def _cut_straight(
             continue
         if (x[b] - x[a]) * (y[c] - y[a]) != (y[b] - y[a]) * (x[c] - x[a]):
             continue
-        cost = _cost(x, y, area2, first, last, total2, a, c, limit, 0.0)
+        cost = _cost(x, y, area2, total2, a, c, limit, 0.0)
         if cost == 0 and _take_away(x, y, b, alive, keep, before, after):
             spare -= 1
-    return spare
 
 
 @njit(cache=True)
 def _cut_by_cost(
-    x,
-    y,
-    first,
-    last,
-    spare,
-    alive,
-    keep,
-    before,
-    after,
-    area2,
-    total2,
-    limit,
-    offset,
-    heap,
-    place,
-    costs,
+    x, y, spare, alive, keep, before, after, area2, total2, limit, offset, heap, place, costs
 ):  # pragma: no cover - compiled
-    """Take vertices away by rising cost, at most `spare`; the heap is empty before and after."""
+    """Take vertices away by rising cost, at most `spare`."""
     count = 0
-    for b in range(first, last):
-        a, c = before[b], after[b]
-        if not keep[b] or a < 0 or c < 0:
+    for b in range(len(x)):
+        place[b] = -1
+        if not keep[b] or before[b] < 0 or after[b] < 0:
             continue
-        costs[b] = _cost(x, y, area2, first, last, total2, a, c, limit, offset)
+        costs[b] = _cost(x, y, area2, total2, before[b], after[b], limit, offset)
         if costs[b] >= 0:
             heap[count] = b
             count += 1
@@ -302,10 +292,9 @@ def _cut_by_cost(
             continue
         spare -= 1
         for i in neighbours:
-            a, c = before[i], after[i]
-            if a < 0 or c < 0:
+            if before[i] < 0 or after[i] < 0:
                 continue
-            costs[i] = _cost(x, y, area2, first, last, total2, a, c, limit, offset)
+            costs[i] = _cost(x, y, area2, total2, before[i], after[i], limit, offset)
             if costs[i] >= 0:
                 if place[i] < 0:
                     heap[count] = i
@@ -314,8 +303,6 @@ def _cut_by_cost(
                 _sift(heap, place, costs, place[i], count)
             elif place[i] >= 0:
                 count = _drop(heap, place, costs, place[i], count)
-    for slot in range(count):
-        place[heap[slot]] = -1
 
 
 @njit(cache=True)
@@ -329,51 +316,40 @@ def _simplify(x, y, step, starts, closed, rows, cols, tolerance, offset):  # pra
     for i in range(len(x)):
         alive[y[i], x[i]] = 1
     keep = np.ones(len(x), np.bool_)
-    before, after, area2, total2 = _link(x, y, starts, closed)
-    heap = np.empty(len(x), np.int64)
-    place = np.full(len(x), -1, np.int64)
-    costs = np.empty(len(x), np.float64)
-    spare = np.empty(len(closed), np.int64)
+    longest = (starts[1:] - starts[:-1]).max()
+    before = np.empty(longest, np.int32)
+    after = np.empty(longest, np.int32)
+    heap = np.empty(longest, np.int32)
+    place = np.empty(longest, np.int32)
+    area2 = np.empty(longest, np.float64)
+    costs = np.empty(longest, np.float64)
     limit = tolerance * tolerance
-    for k in range(len(closed)):
-        first, last = starts[k], starts[k + 1]
-        least = _least_vertices(x, y, first, last, closed[k], rows, cols)
-        spare[k] = _cut_steps(
-            x,
-            y,
-            step,
-            first,
-            last,
-            last - first - least,
-            alive,
-            keep,
-            before,
-            after,
-            area2,
-            total2[k],
-            limit,
-        )
-    for k in range(len(closed)):
-        first, last = starts[k], starts[k + 1]
-        left = _cut_straight(
-            x, y, first, last, spare[k], alive, keep, before, after, area2, total2[k], limit
-        )
-        _cut_by_cost(
-            x,
-            y,
-            first,
-            last,
-            left,
-            alive,
-            keep,
-            before,
-            after,
-            area2,
-            total2[k],
-            limit,
-            offset,
-            heap,
-            place,
-            costs,
-        )
+    for stage in range(2):
+        for k in range(len(closed)):
+            part = slice(starts[k], starts[k + 1])
+            xs, ys, keeps = x[part], y[part], keep[part]
+            total2, left = _link(xs, ys, closed[k], keeps, before, after, area2)
+            spare = left - _least_vertices(xs, ys, closed[k], rows, cols)
+            if stage == 0:
+                spare = _cut_steps(
+                    xs, ys, step[part], spare, alive, keeps, before, after, area2, total2, limit
+                )
+                _cut_straight(xs, ys, spare, alive, keeps, before, after, area2, total2, limit)
+            else:
+                _cut_by_cost(
+                    xs,
+                    ys,
+                    spare,
+                    alive,
+                    keeps,
+                    before,
+                    after,
+                    area2,
+                    total2,
+                    limit,
+                    offset,
+                    heap,
+                    place,
+                    costs,
+                )
     return keep
