@@ -6,14 +6,9 @@ real data, if the data root has it). Ratios are peer seconds by our seconds, com
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import resource
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import highspy
@@ -22,6 +17,7 @@ from scipy.sparse import csc_array
 
 sys.path.insert(0, str(Path(__file__).parent))
 from allocation_australia import australia
+from rows import parse_options, row, run_cases
 
 from cropalloc.allocation.certificate import certify, is_proven
 from cropalloc.allocation.exact import solve_exact
@@ -35,14 +31,7 @@ RULE = Rule()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--quick", action="store_true", help="small sizes, under a minute")
-    sizes.add_argument("--full", action="store_true", help="the sizes of the bars (half an hour)")
-    parser.add_argument("--only", nargs="*", default=[], help="cases whose name holds this text")
-    parser.add_argument("--json", type=Path, help="write the rows here")
-    parser.add_argument("--data-root", type=Path, default=_data_root())
-    options = parser.parse_args()
+    options = parse_options(__doc__, full="half an hour")
     full = options.full
     solve_exact(generate(300, 3, seed=0, n_leaves=2, pool=0.5), RULE, small=0)  # compiles
     solve_exact(generate(1500, 3, seed=0, n_leaves=150, general=True), RULE, small=0)
@@ -54,23 +43,8 @@ def main() -> None:
         "china": lambda: china(340 if full else 6, 7059),
         "australia": lambda: real_australia(options.data_root),
     }
-    rows = []
-    for name, case in cases.items():
-        if options.only and not any(text in name for text in options.only):
-            continue
-        row = case()
-        if row is None:
-            print(f"{name}: not run, no data under {options.data_root}", flush=True)
-            continue
-        row |= {"seed": SEED, "versions": _versions(), "hardware": _hardware()}
-        rows.append(row)
-        print(
-            f"{row['case']}: ours {row['ours']:.3g}, peer {row['peer']}, ratio {row['ratio']}, "
-            f"bar {row['bar']}, {'passed' if row['passed'] else 'NOT passed'}",
-            flush=True,
-        )
-        if options.json:
-            options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    packages = ("numpy", "scipy", "numba", "highspy", "pulp")
+    run_cases(cases, options, seed=SEED, packages=packages)
 
 
 def _ours(problem: AllocationProblem, *, repeats: int = 1) -> tuple[float, float]:
@@ -86,13 +60,6 @@ def _ours(problem: AllocationProblem, *, repeats: int = 1) -> tuple[float, float
     return best, certificate["objective"]
 
 
-def _row(case, ours, peer, bar, passed, size, *, unit="s", ratio=None) -> dict:
-    return {
-        "case": case, "ours": ours, "peer": peer, "unit": unit, "ratio": ratio, "bar": bar,
-        "passed": bool(passed), "size": size,
-    }  # fmt: skip
-
-
 def interior_point(n: int) -> dict:
     """The same linear programme by HiGHS, interior point without crossover (its fastest way)."""
     problem = generate(n, 12, seed=SEED)
@@ -103,9 +70,9 @@ def interior_point(n: int) -> dict:
     peer = time.perf_counter() - begin
     same = abs(theirs - objective) <= 1e-6 * abs(objective)
     ratio = peer / ours
-    row = _row(f"{n} cells x 36 beside HiGHS interior point", ours, peer, bar,
+    found = row(f"{n} cells x 36 beside HiGHS interior point", ours, peer, bar,
                (n < 20_000 or ratio >= 20) and same, n, ratio=ratio)  # fmt: skip
-    return row | {"objective_difference": (objective - theirs) / objective}
+    return found | {"objective_difference": (objective - theirs) / objective}
 
 
 def _highs(problem: AllocationProblem) -> float:
@@ -146,9 +113,9 @@ def pulp_peer(solver: str, n: int) -> dict:
     theirs = solve_reference(problem, RULE, solver=solver).objective(problem, RULE)
     peer = time.perf_counter() - begin
     same = abs(theirs - objective) <= 1e-6 * abs(objective)
-    row = _row(f"{n} cells x 36 beside PuLP with {solver}", ours, peer, bar,
+    found = row(f"{n} cells x 36 beside PuLP with {solver}", ours, peer, bar,
                (n < 4000 or peer / ours >= 50) and same, n, ratio=peer / ours)  # fmt: skip
-    return row | {"objective_difference": (objective - theirs) / objective}
+    return found | {"objective_difference": (objective - theirs) / objective}
 
 
 def growth(small: int, large: int) -> dict:
@@ -156,7 +123,7 @@ def growth(small: int, large: int) -> dict:
     first, _ = _ours(generate(small, 12, seed=SEED), repeats=3)
     second, _ = _ours(generate(large, 12, seed=SEED))
     factor = second / first / (large / small)
-    return _row(f"growth from {small} to {large} cells, by linear growth", second, first, 1.15,
+    return row(f"growth from {small} to {large} cells, by linear growth", second, first, 1.15,
                 factor <= 1.15, large, ratio=factor)  # fmt: skip
 
 
@@ -166,9 +133,9 @@ def china(units: int, cells: int) -> dict:
     for unit in range(units):
         seconds += _ours(generate(cells, 16, seed=SEED + unit))[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    row = _row(f"{units * cells} cells in {units} units x 48, one core", seconds, None, 600.0,
+    found = row(f"{units * cells} cells in {units} units x 48, one core", seconds, None, 600.0,
                seconds <= 600 and peak <= 4, units * cells)  # fmt: skip
-    return row | {"peak_memory_gib": peak}
+    return found | {"peak_memory_gib": peak}
 
 
 def real_australia(root: Path) -> dict | None:
@@ -177,22 +144,8 @@ def real_australia(root: Path) -> dict | None:
         return None
     problem = australia(root)
     ours, _ = _ours(problem, repeats=2)
-    return _row("Australia, general form, real data", ours, None, 3.0, ours <= 3.0,
+    return row("Australia, general form, real data", ours, None, 3.0, ours <= 3.0,
                 problem.n_cells)  # fmt: skip
-
-
-def _data_root() -> Path:
-    there = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-    return Path(os.environ.get("CROPLAYER_DATA_ROOT", there))
-
-
-def _versions() -> dict[str, str]:
-    names = ("numpy", "scipy", "numba", "highspy", "pulp")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
-
-
-def _hardware() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores"
 
 
 if __name__ == "__main__":
