@@ -1,7 +1,8 @@
 """The allocation solver beside HiGHS and PuLP, and how it grows; see `--help`.
 
 Every row is measured in this run, both sides on the same generated problem (the Australian case on
-real data, if the data root has it). Ratios are peer seconds by our seconds, compilation left out.
+real data, if the data root has it). Ratios are peer seconds by our seconds; ours include the
+certificate, and compilation is left out.
 """
 
 from __future__ import annotations

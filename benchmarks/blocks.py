@@ -132,7 +132,8 @@ def shards(small: int, large: int) -> list[dict]:
         row(
             f"features of a shard of {large**2} blocks, two generated sources, all cores",
             seconds, None, None, True, large**2,
-            note=f"{seconds / large**2 * 1000:.0f} ms a block, files read from disk; no bar",
+            note=f"of the clock, reading from disk included; "
+            f"{second['cpu_seconds'] / large**2 * 1000:.0f} ms of a core a block and two sources",
         ),
         row(
             f"memory of a shard of {large**2} blocks, by one of {small**2}", second["peak_mib"],

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from pyproj import Geod
 from rasterio.transform import Affine
 
-from cropbase.areas import mask_area_ha, polygon_area_ha, row_pixel_areas_ha
+from cropbase.areas import (
+    mask_area_ha,
+    polygon_area_ha,
+    polygon_areas_ha,
+    ring_areas_ha,
+    row_pixel_areas_ha,
+)
 
 GEOD = Geod(ellps="WGS84")
 
@@ -41,3 +47,27 @@ def test_polygon_area_subtracts_holes_whatever_the_winding():
     expected = polygon_area_ha(outer) - polygon_area_ha(hole)
     assert polygon_area_ha(ring) == pytest.approx(expected, rel=1e-9)
     assert polygon_area_ha(shapely.reverse(ring)) == pytest.approx(expected, rel=1e-9)
+
+
+CORNERS = st.tuples(st.floats(0.01, 0.09), st.floats(0.01, 0.09))
+
+
+@given(st.lists(st.tuples(CORNERS, CORNERS, CORNERS), min_size=1, max_size=4), st.floats(-70, 70))
+def test_ring_areas_are_geodesic_whether_or_not_the_first_vertex_is_repeated(triangles, south):
+    open_ = [np.add(corners, (112, south)) for corners in triangles]
+    closed = [np.vstack([ring, ring[:1]]) for ring in open_]
+    expected = [abs(GEOD.polygon_area_perimeter(*ring.T)[0]) / 1e4 for ring in open_]
+    for rings in (open_, closed):
+        starts = np.concatenate([[0], np.cumsum([len(ring) for ring in rings])])
+        found = ring_areas_ha(np.vstack(rings), starts)
+        # A geodesic of 10 km bows out by metres.
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=5)
+
+
+def test_areas_of_mixed_geometries_count_polygons_alone():
+    box, far = shapely.box(112, 24, 112.01, 24.01), shapely.box(113, 24, 113.02, 24.01)
+    both = shapely.union_all([box, far])
+    mixed = shapely.GeometryCollection([shapely.Point(0, 0), both])
+    found = polygon_areas_ha([box, both, mixed, shapely.Point(1, 1), shapely.Polygon()])
+    np.testing.assert_allclose(found, np.array([1, 3, 3, 0, 0]) * found[0], rtol=1e-12)
+    assert found[0] == pytest.approx(polygon_area_ha(box), rel=1e-6)

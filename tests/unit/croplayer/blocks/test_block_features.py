@@ -183,6 +183,19 @@ def test_same_bytes_again(shard, measured, tmp_path):
     assert again.read_bytes() == measured[1].read_bytes()
 
 
+def test_the_number_of_threads_changes_nothing(shard, measured, tmp_path):
+    run(shard, tmp_path / "threads.parquet", threads=3)
+    assert (tmp_path / "threads.parquet").read_bytes() == measured[1].read_bytes()
+
+
+def test_a_fault_met_by_a_thread_is_told(shard, tmp_path, write_shard_mask):
+    array = np.full_like(shard.arrays["google"], 7)
+    bad = write_shard_mask(tmp_path / "bad.tif", array, shard.grid, shard.blocks)
+    with pytest.raises(InputError, match="no cropland mask"):
+        run(shard, tmp_path / "out.parquet", masks=shard.masks | {"google": bad}, threads=2)
+    assert not (tmp_path / "out.parquet").exists()
+
+
 def test_a_block_missing_from_quality_is_named(shard, tmp_path):
     table = read_table(shard.quality["google"])
     write_table(table.iloc[1:], shard.quality["google"])
