@@ -132,7 +132,7 @@ def shards(small: int, large: int) -> list[dict]:
         row(
             f"features of a shard of {large**2} blocks, two generated sources, all cores",
             seconds, None, None, True, large**2,
-            note=f"of the clock, reading from disk included; "
+            note=f"of the clock, reading from disk and other work of the machine included; "
             f"{second['cpu_seconds'] / large**2 * 1000:.0f} ms of a core a block and two sources",
         ),
         row(
