@@ -45,6 +45,7 @@ def write_cog(
     tags: dict[str, str] | None = None,
     descriptions: list[str] | None = None,
     colormap: dict[int, tuple[int, int, int, int]] | None = None,
+    threads: int = 1,
 ) -> None:
     """Write a COG from an iterator of (window, array) or (window, array, valid mask).
 
@@ -56,8 +57,9 @@ def write_cog(
     height, width, bands, dtype, transform, crs, nodata : the raster.
     compression : deflate, zstd, lzw (lossless) or jpeg, webp (with `quality`).
     tags : dataset metadata.
+    threads : threads that compress; they change no byte of the file.
     """
-    rasterio_env = {"GDAL_TIFF_INTERNAL_MASK": True, "GDAL_NUM_THREADS": "1"}
+    rasterio_env = {"GDAL_TIFF_INTERNAL_MASK": True, "GDAL_NUM_THREADS": str(threads)}
     profile: dict[str, Any] = {
         "driver": "GTiff",
         "height": height,

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any
-
 import torch
 
 from cropbase.errors import DependencyError
@@ -34,10 +29,10 @@ def computes_bf16(device: torch.device) -> bool:
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Order of the axes of image tensors: channels last on a GPU, whose tensor cores want it.
+    """Order of the axes in training: channels last on a GPU, whose tensor cores want it.
 
-    On a CPU the convolutions gain nothing from it, and the backward pass of group normalisation
-    takes several times as long.
+    On a CPU the backward pass of group normalisation would take several times as long. Inference
+    has channels last everywhere.
     """
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
@@ -53,22 +48,3 @@ def set_threads(settings: SegmentationSettings) -> None:
     """Let torch use as many threads as the settings say."""
     if settings.threads is not None and torch.get_num_threads() != settings.threads:
         torch.set_num_threads(settings.threads)
-
-
-@contextmanager
-def spread(device: torch.device) -> Iterator[Callable[[Callable, Iterable], Iterator[Any]]]:
-    """Yield a `map` whose calls run side by side on the CPU threads, one thread a call.
-
-    Operations on a few chips are too small to be split among threads; whole calls are not, and
-    never wait for one another. On a GPU, or with one thread, it is the plain `map`.
-    """
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1:
-        yield map
-        return
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads, thread_name_prefix="inference") as pool:
-            yield pool.map
-    finally:
-        torch.set_num_threads(threads)

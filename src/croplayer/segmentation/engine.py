@@ -1,52 +1,68 @@
-"""Running a model over images of any size: chips, batches, blending.
+"""Running a model over images of any size: chips read ahead, computed in batches, blended.
 
-Chips lie on the global pixel grid: their origins are multiples of the stride counted from 180 W,
-90 N, wherever the window, the strip or the shard begins. So every pixel is covered by the same
-chips with the same weights in every layout, and a map has no seams.
+The parts: `chips` lays the chips and reads them with threads, `executor` computes batches of them
+on a device, `blend` adds them up to strips. Batches are filled across stretches and rows of chips.
+Everything in flight is bounded, so memory grows with the width of a window and not with its height.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from croplayer.grid import PixelWindow
 from croplayer.segmentation.architectures import SegmentationModel
-from croplayer.segmentation.device import choose_device, memory_format, spread, use_bf16
+from croplayer.segmentation.blend import Blend, Encode, HostCopy
+from croplayer.segmentation.chips import (
+    Chip,
+    Reader,
+    array_reader,
+    blend_weights,
+    chip_origins,
+    read_chips,
+)
+from croplayer.segmentation.device import choose_device, use_bf16
+from croplayer.segmentation.executor import ChipNetwork, CpuExecutor, CudaExecutor
 from croplayer.settings.segmentation import SegmentationSettings
 
 log = logging.getLogger(__name__)
 
-Reader = Callable[[PixelWindow], tuple[np.ndarray, np.ndarray]]
-"""Window -> uint8 (rows, columns, 3) and bool validity (rows, columns)."""
+GPU_BATCH_CHIPS = 32
+CPU_BATCH_PIXELS = {True: 2**19, False: 2**18}
+"""Pixels of a batch on a CPU, in bf16 and in fp32: beyond, its feature maps leave the caches."""
 
 
-def chip_origins(start: int, stop: int, chip: int, stride: int) -> list[int]:
-    """Origins, multiples of `stride`, of all chips that share a pixel with start to stop - 1."""
-    first = (start - chip) // stride + 1
-    last = (stop - 1) // stride
-    return [index * stride for index in range(first, last + 1)]
+@dataclass
+class RunFigures:
+    """What a run over a window did.
 
-
-def blend_weights(chip: int, overlap: int) -> np.ndarray:
-    """float32 (chip, chip): 1 in the middle, falling as sin^2 towards the edges over `overlap`.
-
-    The weights of overlapping chips sum to 1 in every pixel (sin^2 + cos^2), as long as the overlap
-    is at most half a chip.
+    chips : chips computed.
+    seconds : wall time.
+    busy_seconds : time in which the device computed chips.
     """
-    edge = np.ones(chip)
-    if overlap:
-        ramp = np.sin(np.pi / 2 * (np.arange(overlap) + 0.5) / overlap) ** 2
-        edge[:overlap] *= ramp
-        edge[-overlap:] *= ramp[::-1]
-    return np.outer(edge, edge).astype(np.float32)
+
+    chips: int = 0
+    seconds: float = 0.0
+    busy_seconds: float = 0.0
+
+    @property
+    def idle_share(self) -> float:
+        """Share of the wall time in which the device computed no chip."""
+        return max(0.0, 1 - self.busy_seconds / self.seconds) if self.seconds else 0.0
 
 
 class Predictor:
-    """A model ready for inference: device, precision, batches."""
+    """A model ready for inference: device, precision, batches.
+
+    figures : of the last run of `strips` that came to its end.
+    """
 
     def __init__(
         self,
@@ -56,11 +72,12 @@ class Predictor:
     ) -> None:
         self.device = device or choose_device(settings)
         self.settings = settings
-        self.bf16 = use_bf16(settings, self.device)
-        self.model = model.to(self.device, memory_format=memory_format(self.device)).eval()
-        self.fill = model.mean.cpu().numpy()
+        self.network = ChipNetwork(model, self.device, use_bf16(settings, self.device))
+        self.batch_size = batch_size(settings, self.device, self.network.bf16)
+        self.figures = RunFigures()
+        self._weights = blend_weights(settings.inference_chip, settings.overlap)
+        self._queue: CudaExecutor | None = None
 
-    @torch.inference_mode()
     def chips(self, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Probability of cropland of chips.
 
@@ -74,18 +91,11 @@ class Predictor:
         float32 (chips, rows, columns); meaningless where not valid.
         """
         result = np.empty(valid.shape, dtype=np.float32)
-        size = self.settings.inference_batch_size
-        for first in range(0, len(rgb), size):
-            part = slice(first, first + size)
-            images = torch.from_numpy(rgb[part]).to(self.device).permute(0, 3, 1, 2).float() / 255
-            gaps = torch.from_numpy(~valid[part]).to(self.device)
-            fill = torch.as_tensor(self.fill, device=self.device)[None, :, None, None]
-            images = torch.where(gaps[:, None], fill, images)
-            images = images.contiguous(memory_format=memory_format(self.device))
-            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-                outputs = self.model(images)
-            logits = self.model.cropland_logits(outputs, tuple(images.shape[-2:]))
-            result[part] = logits.float().sigmoid().cpu().numpy()
+        for first in range(0, len(rgb), self.batch_size):
+            part = slice(first, first + self.batch_size)
+            images = torch.from_numpy(rgb[part]).to(self.device)
+            there = torch.from_numpy(valid[part]).to(self.device)
+            result[part] = self.network.probability(images, there).cpu().numpy()
         return result
 
     def strips(
@@ -93,116 +103,112 @@ class Predictor:
         window: PixelWindow,
         read: Reader,
         wanted: Callable[[PixelWindow], bool] | None = None,
+        encode: Encode | None = None,
     ) -> Iterator[tuple[PixelWindow, np.ndarray]]:
         """Blended probabilities of a window, strip by strip from north to south.
 
         Parameters
         ----------
         window : the pixels wanted, on the global grid.
-        read : gives imagery of any window of the global grid.
+        read : gives imagery of any window of the global grid; called by several threads.
         wanted : tells of a chip whether it is needed; all are if None.
+        encode : applied to each strip on the device, before it is copied to the host.
 
         Yields
         ------
-        (strip, probability float32 (rows, columns)), NaN where there is no imagery or no chip was
-        wanted. The strips follow one another and make up `window`. Memory grows with the width of
-        the window, not with its height.
+        (strip, probability (rows, columns)), float32 with NaN where there is no imagery or no chip
+        was wanted, or what `encode` makes of that. The strips follow one another and make up
+        `window`. Memory grows with the width of the window, not with its height.
         """
+        started = time.perf_counter()
+        late: tuple[PixelWindow, HostCopy] | None = None
+        # A strip is handed over one strip late: its copy to the host overlaps with the next one.
+        for strip, probability in self._blended(window, read, wanted):
+            copied = HostCopy(encode(probability) if encode else probability)
+            if late is not None:
+                yield late[0], late[1].array()
+            late = strip, copied
+        if late is not None:
+            yield late[0], late[1].array()
+        self.figures.seconds = time.perf_counter() - started
+
+    def _blended(
+        self, window: PixelWindow, read: Reader, wanted: Callable[[PixelWindow], bool] | None
+    ) -> Iterator[tuple[PixelWindow, Tensor]]:
         chip, stride = self.settings.inference_chip, self.settings.stride_pixels
         cols = chip_origins(window.col, window.col + window.width, chip, stride)
         rows = chip_origins(window.row, window.row + window.height, chip, stride)
         bottom = window.row + window.height
-        blend = _Blend(chip, self.settings.overlap, cols[0], cols[-1] + chip - cols[0])
-        with spread(self.device) as run:
-            for position, row in enumerate(rows):
-                needed = [
-                    col
-                    for col in cols
-                    if wanted is None or wanted(PixelWindow(row, col, chip, chip))
-                ]
-                if needed:
-                    for col, probability, imagery in self._row(row, needed, read, run):
-                        blend.add(col, probability, imagery)
-                # Rows above the next chip's origin are final.
-                final = rows[position + 1] if position + 1 < len(rows) else bottom
-                first, stop = max(row, window.row), min(final, bottom)
-                if stop > first:
-                    strip = PixelWindow(first, window.col, stop - first, window.width)
-                    yield strip, blend.take(first - row, stop - row, window.col, window.width)
-                blend.shift(stride)
+        blend = Blend(chip, cols[0], cols[-1] + chip - cols[0], self.device)
+        # On a CPU one thread reads well ahead of the others, which compute.
+        readers = self.settings.loader_threads
+        source = read_chips(
+            rows, cols, chip, read, wanted,
+            together=max(self.batch_size, 8),
+            threads=min(readers, 1) if self.device.type == "cpu" else readers,
+        )  # fmt: skip
+        done = self._computed(source)
+        following = next(done, None)
+        for position, row in enumerate(rows):
+            while following is not None and following[0].row == row:
+                computed, weighted, weight = following
+                blend.add(computed.col, weighted, weight)
+                following = next(done, None)
+            # Rows above the next chip's origin are final.
+            final = rows[position + 1] if position + 1 < len(rows) else bottom
+            first, stop = max(row, window.row), min(final, bottom)
+            if stop > first:
+                strip = PixelWindow(first, window.col, stop - first, window.width)
+                yield strip, blend.take(first - row, stop - row, window.col, window.width)
+            blend.shift(stride)
 
-    def _row(
-        self, row: int, cols: list[int], read: Reader, run: Callable
-    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Column, probability and validity of the chips of one row that hold imagery."""
-        chip, size = self.settings.inference_chip, self.settings.inference_batch_size
-        # Only the stretch between the first and the last chip needed is read.
-        rgb, valid = read(PixelWindow(row, cols[0], chip, cols[-1] + chip - cols[0]))
-        places = [slice(col - cols[0], col - cols[0] + chip) for col in cols]
-        kept = [
-            (col, rgb[:, place], valid[:, place])
-            for col, place in zip(cols, places, strict=True)
-            if valid[:, place].any()
-        ]
-        groups = [kept[first : first + size] for first in range(0, len(kept), size)]
+    def _computed(self, source: Iterator[Chip]) -> Iterator[tuple[Chip, Tensor, Tensor]]:
+        """Chips with their weighted probabilities and weights, in the order of the source."""
+        self.figures = RunFigures()
+        pending: deque = deque()
+        with self._executor() as executor:
 
-        def compute(group: list[tuple[int, np.ndarray, np.ndarray]]) -> np.ndarray:
-            return self.chips(
-                np.stack([image for _, image, _ in group]), np.stack([there for *_, there in group])
+            def unpack() -> Iterator[tuple[Chip, Tensor, Tensor]]:
+                chips, submitted = pending.popleft()
+                yield from zip(chips, *executor.result(submitted), strict=True)
+
+            for batch in _batches(source, self.batch_size):
+                self.figures.chips += len(batch)
+                pending.append((batch, executor.submit(batch)))
+                if len(pending) > executor.depth:
+                    yield from unpack()
+            while pending:
+                yield from unpack()
+        self.figures.busy_seconds = executor.busy_seconds
+
+    def _executor(self) -> CpuExecutor | CudaExecutor:
+        if self.device.type == "cpu":
+            return CpuExecutor(self.network, self._weights)
+        if self._queue is None:
+            self._queue = CudaExecutor(
+                self.network, self._weights, self.batch_size, self.settings.acceleration
             )
-
-        for group, probabilities in zip(groups, run(compute, groups), strict=True):
-            for (col, _, there), probability in zip(group, probabilities, strict=True):
-                yield col, probability, there
+        return self._queue
 
 
-class _Blend:
-    """Weighted sums of the chips over a strip as high as a chip."""
-
-    def __init__(self, chip: int, overlap: int, left: int, width: int) -> None:
-        self.left = left
-        self.weights = blend_weights(chip, overlap)
-        self.total = np.zeros((chip, width), dtype=np.float32)
-        self.weight = np.zeros((chip, width), dtype=np.float32)
-
-    def add(self, col: int, probability: np.ndarray, imagery: np.ndarray) -> None:
-        """Add a chip (rows, columns) whose west edge is the global column `col`."""
-        place = slice(col - self.left, col - self.left + probability.shape[1])
-        share = self.weights * imagery
-        self.total[:, place] += probability * share
-        self.weight[:, place] += share
-
-    def take(self, first: int, stop: int, col: int, width: int) -> np.ndarray:
-        """Blended rows first to stop - 1 from column `col` on; NaN where no chip had imagery."""
-        part = slice(first, stop), slice(col - self.left, col - self.left + width)
-        result = np.full(self.total[part].shape, np.nan, dtype=np.float32)
-        np.divide(self.total[part], self.weight[part], out=result, where=self.weight[part] > 0)
-        return result
-
-    def shift(self, rows: int) -> None:
-        """Drop the first rows and make room for as many below."""
-        for store in (self.total, self.weight):
-            rest = len(store) - rows
-            store[:rest] = store[rows:].copy()
-            store[rest:] = 0
+def batch_size(settings: SegmentationSettings, device: torch.device, bf16: bool) -> int:
+    """Chips a forward pass in inference: as the settings say, or what suits the device."""
+    if settings.inference_batch_size is not None:
+        return settings.inference_batch_size
+    if device.type != "cpu":
+        return GPU_BATCH_CHIPS
+    return min(max(CPU_BATCH_PIXELS[bf16] // settings.inference_chip**2, 1), GPU_BATCH_CHIPS)
 
 
-def array_reader(rgb: np.ndarray, valid: np.ndarray, window: PixelWindow) -> Reader:
-    """A `Reader` of arrays that cover `window`; outside it there is no imagery."""
-
-    def read(part: PixelWindow) -> tuple[np.ndarray, np.ndarray]:
-        image = np.zeros((part.height, part.width, 3), dtype=np.uint8)
-        there = np.zeros((part.height, part.width), dtype=bool)
-        r0, c0 = max(part.row, window.row), max(part.col, window.col)
-        r1 = min(part.row + part.height, window.row + window.height)
-        c1 = min(part.col + part.width, window.col + window.width)
-        if r1 > r0 and c1 > c0:
-            common = PixelWindow(r0, c0, r1 - r0, c1 - c0)
-            here, there_in = common.relative_to(part), common.relative_to(window)
-            image[here], there[here] = rgb[there_in], valid[there_in]
-        return image, there
-
-    return read
+def _batches(items: Iterable[Chip], size: int) -> Iterator[list[Chip]]:
+    batch: list[Chip] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def predict_array(

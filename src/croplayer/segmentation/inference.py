@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import rasterio
+import torch
 from rasterio.windows import Window
+from torch import Tensor
 
 from cropbase.errors import InputError
 from cropbase.jobs import progress
-from cropbase.rasters import open_raster, write_cog
+from cropbase.rasters import open_raster
 from croplayer.grid import Block, BlockGrid, PixelWindow
 from croplayer.grid.rasters import raster_window, read_window
 from croplayer.segmentation import storage
+from croplayer.segmentation.chips import Reader, chip_origins
 from croplayer.segmentation.device import set_threads
-from croplayer.segmentation.engine import Predictor, chip_origins
+from croplayer.segmentation.engine import Predictor, RunFigures
+from croplayer.segmentation.writing import CogWriter
 from croplayer.settings.segmentation import SegmentationSettings
 
 log = logging.getLogger(__name__)
@@ -62,76 +68,96 @@ def segment_shard(
             description["chip_pixels"],
             settings.inference_chip,
         )
-    predictor = Predictor(model, settings)
     window = grid.shard_window(blocks)
-    tags = {"model_sha256": storage.model_hash(Path(model_dir)), "content": "cropland probability"}
     with open_raster(mosaic) as dataset:
-        _check_halo(dataset, window, grid, settings, mosaic)
+        _check_halo(raster_window(dataset, grid), window, settings, mosaic)
+    predictor = Predictor(model, settings)
+    raster: dict[str, Any] = {
+        "height": window.height,
+        "width": window.width,
+        "transform": grid.transform(window),
+        "threads": max(torch.get_num_threads(), 1),
+    }
+    tags = {"model_sha256": storage.model_hash(Path(model_dir))}
+    with (
+        _mosaic_reader(mosaic, grid) as read,
+        # Closed before the mosaic is, whatever happens: its threads read there.
+        closing(predictor.strips(window, read, _touches(blocks, grid), encode=_stored)) as strips,
+        CogWriter(probability, **raster, **_probability_raster(tags)) as probabilities,
+        CogWriter(mask, **raster, **_mask_raster(tags, settings.threshold)) as masks,
+    ):
+        for place, values in _planned(strips, blocks, window, grid, settings):
+            probabilities.put(place, values)
+            masks.put(place, _cover(values, settings.threshold))
+    _tell(predictor.figures, window)
+
+
+@contextmanager
+def _mosaic_reader(mosaic: Path, grid: BlockGrid) -> Iterator[Reader]:
+    """A `Reader` of a mosaic for several threads, each of which opens the file for itself."""
+    own = threading.local()
+    with ExitStack() as stack:
 
         def read(part: PixelWindow) -> tuple[np.ndarray, np.ndarray]:
-            bands, valid = read_window(dataset, grid, part, bands=(1, 2, 3))
+            if not hasattr(own, "dataset"):
+                own.dataset = stack.enter_context(open_raster(mosaic))
+            bands, valid = read_window(own.dataset, grid, part, bands=(1, 2, 3))
             return bands.transpose(1, 2, 0), valid
 
-        strips = predictor.strips(window, read, _touches(blocks, grid))
-        write_cog(
-            probability,
-            _encode(strips, blocks, window, grid, settings),
-            height=window.height,
-            width=window.width,
-            bands=1,
-            dtype="uint8",
-            transform=grid.transform(window),
-            nodata=NODATA,
-            tags={**tags, "scale": f"probability x {SCALE}"},
-            descriptions=["cropland probability x 250"],
-        )
-    threshold_probability(
-        probability=probability, mask=mask, threshold=settings.threshold, tags=tags
+        yield read
+
+
+def _probability_raster(tags: dict[str, str]) -> dict[str, Any]:
+    """What `write_cog` is told of a probability raster, beside its place."""
+    return {
+        "bands": 1,
+        "dtype": "uint8",
+        "nodata": NODATA,
+        "tags": {**tags, "content": "cropland probability", "scale": f"probability x {SCALE}"},
+        "descriptions": [f"cropland probability x {SCALE}"],
+    }
+
+
+def _mask_raster(tags: dict[str, str], threshold: float) -> dict[str, Any]:
+    """What `write_cog` is told of a mask, beside its place."""
+    return {
+        "bands": 1,
+        "dtype": "uint8",
+        "nodata": NODATA,
+        "tags": {**tags, "content": "cropland mask", "threshold": f"{threshold:g}"},
+        "descriptions": ["cropland"],
+        "colormap": MASK_COLOURS,
+    }
+
+
+def _cover(values: np.ndarray, threshold: float) -> np.ndarray:
+    """The mask of stored probabilities: 1 where value / 250 >= threshold, 255 stays."""
+    # Compared in whole numbers: 0.7 x 250 is not 175 in binary fractions.
+    reached = values >= np.ceil(round(threshold * SCALE, 6))
+    return np.where(values == NODATA, NODATA, reached).astype(np.uint8)
+
+
+def _stored(probability: Tensor) -> Tensor:
+    """Probabilities as stored, uint8: times 250 and rounded, 255 where there is none."""
+    scaled = (probability * SCALE).round_()
+    return torch.where(scaled.isnan(), NODATA, scaled).to(torch.uint8)
+
+
+def _tell(figures: RunFigures, window: PixelWindow) -> None:
+    """Log what a run did, so that a slow disk or a starved GPU shows."""
+    log.info(
+        "%d chips, %.3g million pixels in %.1f s; the network rested for %.0f %% of the time",
+        figures.chips,
+        window.height * window.width / 1e6,
+        figures.seconds,
+        100 * figures.idle_share,
     )
 
 
-def threshold_probability(
-    *,
-    probability: Path,
-    mask: Path,
-    threshold: float,
-    tags: dict[str, str] | None = None,
-) -> None:
-    """Write the mask of a probability raster: 1 where value / 250 >= threshold, 255 stays."""
-    with open_raster(probability) as dataset:
-
-        def windows() -> Iterator[tuple[Window, np.ndarray]]:
-            for _, window in dataset.block_windows(1):
-                values = dataset.read(1, window=window)
-                # Compared in whole numbers: 0.7 x 250 is not 175 in binary fractions.
-                reached = values >= np.ceil(round(threshold * SCALE, 6))
-                cover = np.where(values == NODATA, NODATA, reached).astype(np.uint8)
-                yield window, cover[None]
-
-        write_cog(
-            mask,
-            windows(),
-            height=dataset.height,
-            width=dataset.width,
-            bands=1,
-            dtype="uint8",
-            transform=dataset.transform,
-            nodata=NODATA,
-            tags={**(tags or {}), "content": "cropland mask", "threshold": f"{threshold:g}"},
-            descriptions=["cropland"],
-            colormap=MASK_COLOURS,
-        )
-
-
 def _check_halo(
-    dataset: rasterio.DatasetReader,
-    window: PixelWindow,
-    grid: BlockGrid,
-    settings: SegmentationSettings,
-    mosaic: Path,
+    covered: PixelWindow, window: PixelWindow, settings: SegmentationSettings, mosaic: Path
 ) -> None:
     """Refuse a mosaic that ends inside a chip: another shard layout would give another map."""
-    covered = raster_window(dataset, grid)
     chip, stride = settings.inference_chip, settings.stride_pixels
     rows = chip_origins(window.row, window.row + window.height, chip, stride)
     cols = chip_origins(window.col, window.col + window.width, chip, stride)
@@ -164,14 +190,14 @@ def _touches(blocks: list[Block], grid: BlockGrid) -> Callable[[PixelWindow], bo
     return touches
 
 
-def _encode(
+def _planned(
     strips: Iterator[tuple[PixelWindow, np.ndarray]],
     blocks: list[Block],
     window: PixelWindow,
     grid: BlockGrid,
     settings: SegmentationSettings,
 ) -> Iterator[tuple[Window, np.ndarray]]:
-    """Probabilities as stored: uint8 (1, rows, columns), nodata outside the planned blocks."""
+    """Stored probabilities, uint8 (1, rows, columns), with nodata outside the planned blocks."""
     size = grid.pixels_per_block
     rows = np.arange(window.row, window.row + window.height) // size
     cols = np.arange(window.col, window.col + window.width) // size
@@ -181,10 +207,10 @@ def _encode(
     inside = {row: np.isin(cols, sorted(members)) for row, members in planned.items()}
     nowhere = np.zeros(window.width, dtype=bool)
     total = -(-window.height // settings.stride_pixels) + 1
-    for strip, probability in progress(strips, what="segmentation", unit="strips", total=total):
-        missing = np.isnan(probability)
-        values = np.rint(np.where(missing, 0, probability) * SCALE).astype(np.uint8)
+    for strip, values in progress(strips, what="segmentation", unit="strips", total=total):
         top = strip.row - window.row
         keep = np.stack([inside.get(row, nowhere) for row in rows[top : top + strip.height]])
-        values[missing | ~keep] = NODATA
-        yield Window(0, top, strip.width, strip.height), values[None]
+        yield (
+            Window(0, top, strip.width, strip.height),
+            np.where(keep, values, np.uint8(NODATA))[None],
+        )

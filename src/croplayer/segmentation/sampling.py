@@ -7,7 +7,6 @@ several threads, draws exactly the chips of an undisturbed one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from croplayer.active.rasterise import CROPLAND, IGNORED
+from croplayer.segmentation.ahead import map_ahead
 from croplayer.segmentation.augmentation import draw_scale, recolour, turn
 from croplayer.segmentation.device import memory_format
 from croplayer.segmentation.windows import LabelledWindow
@@ -105,17 +105,7 @@ class ChipSampler:
 
     def batches(self, first: int, stop: int, threads: int = 0) -> Iterator[Batch]:
         """The batches of steps first to stop - 1, prepared ahead by `threads` threads if any."""
-        if threads == 0:
-            yield from map(self.batch, range(first, stop))
-            return
-        with ThreadPoolExecutor(threads, thread_name_prefix="chips") as pool:
-            ahead: list[Future[Batch]] = []
-            following = first
-            while following < stop or ahead:
-                while following < stop and len(ahead) < 2 * threads:
-                    ahead.append(pool.submit(self.batch, following))
-                    following += 1
-                yield ahead.pop(0).result()
+        yield from map_ahead(self.batch, range(first, stop), threads=threads, name="chips")
 
     def _chip(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray, str]:
         """One augmented chip: float32 (rows, columns, 3), uint8 target, its name."""

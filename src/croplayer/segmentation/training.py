@@ -19,8 +19,9 @@ from croplayer.active.rasterise import CROPLAND, IGNORED
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.segmentation import storage
 from croplayer.segmentation.architectures import SegmentationModel, build_model
+from croplayer.segmentation.chips import array_reader
 from croplayer.segmentation.device import choose_device, set_threads, use_bf16
-from croplayer.segmentation.engine import Predictor, array_reader
+from croplayer.segmentation.engine import Predictor
 from croplayer.segmentation.loop import Trainer, TrainingState, training_fingerprint
 from croplayer.segmentation.sampling import ChipSampler
 from croplayer.segmentation.windows import LabelledWindow, data_hash, load_windows
@@ -141,7 +142,9 @@ def measure(
     `iou`, `precision`, `recall`, `f1` pooled over all windows, and `iou_<source>` (Eq. 2). A ratio
     without a denominator (no cropland mapped or labelled) is 0.
     """
-    predictor = Predictor(model, settings, device)
+    # Capturing or compiling the network would take longer than the few windows it would serve.
+    plain = settings.model_copy(update={"acceleration": "none"})
+    predictor = Predictor(model, plain, device)
     counts: dict[str, Confusion] = {}
     for window in windows:
         known = window.target != IGNORED

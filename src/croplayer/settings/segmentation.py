@@ -154,7 +154,18 @@ class SegmentationSettings(Section):
         "step's passes add up; null takes all of them on a GPU, and 4 on a CPU, where the passes "
         "run side by side on the threads",
     )
-    inference_batch_size: int = Field(16, ge=1, description="chips a forward pass in inference")
+    inference_batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="chips a forward pass in inference; null takes 32 on a GPU, and on a CPU as "
+        "many as its caches hold",
+    )
+    acceleration: Literal["auto", "none", "cuda_graphs", "compile"] = Field(
+        "auto",
+        description="how a GPU runs the network in inference: kernel after kernel (none), as a "
+        "captured CUDA graph, or compiled by torch.compile (the first shard of a job waits "
+        "minutes); auto captures a graph where the network allows it. Without effect on a CPU",
+    )
     max_steps: int = Field(20000, ge=1, description="training steps at most")
     epochs: float | None = Field(
         None,
@@ -212,7 +223,11 @@ class SegmentationSettings(Section):
         None, ge=1, description="CPU threads; null takes those of the machine"
     )
     loader_threads: int = Field(
-        4, ge=0, le=64, description="threads that prepare chips ahead of a GPU; 0 for none"
+        4,
+        ge=0,
+        le=64,
+        description="threads that prepare training chips, or read imagery, ahead of a GPU; on a "
+        "CPU one at most reads ahead; 0 for none",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of weights, chips and augmentation")
 

@@ -8,7 +8,7 @@ from cropbase.errors import InputError
 from croplayer.grid import Block, BlockGrid
 from croplayer.segmentation import architectures, storage
 from croplayer.segmentation.engine import predict_array
-from croplayer.segmentation.inference import segment_shard, threshold_probability
+from croplayer.segmentation.inference import segment_shard
 
 
 @pytest.fixture
@@ -121,15 +121,6 @@ def test_missing_imagery_is_nodata_and_nothing_else(province, grid, micro, model
     found = _segment(province, province.blocks, grid, micro, model_dir, tmp_path, valid=valid)
     there = valid[grid.shard_window(province.blocks).relative_to(province.window)]
     np.testing.assert_array_equal(found == 255, ~there)
-
-
-def test_a_new_threshold_needs_no_model(province, grid, micro, model_dir, tmp_path):
-    probability = _segment(province, province.blocks, grid, micro, model_dir, tmp_path)
-    threshold_probability(
-        probability=tmp_path / "probability.tif", mask=tmp_path / "again.tif", threshold=0.8
-    )
-    with rasterio.open(tmp_path / "again.tif") as dataset:
-        np.testing.assert_array_equal(dataset.read(1), np.where(probability >= 200, 1, 0))
 
 
 def test_the_same_input_gives_the_same_bytes(province, grid, micro, model_dir, tmp_path):
