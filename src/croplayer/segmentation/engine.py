@@ -183,7 +183,7 @@ class Predictor:
 
     def _executor(self) -> CpuExecutor | CudaExecutor:
         if self.device.type == "cpu":
-            return CpuExecutor(self.network, self._weights)
+            return CpuExecutor(self.network, self._weights, self.batch_size)
         if self._queue is None:
             self._queue = CudaExecutor(
                 self.network, self._weights, self.batch_size, self.settings.acceleration

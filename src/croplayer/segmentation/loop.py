@@ -7,10 +7,12 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,9 +21,13 @@ from cropbase.errors import CropError
 from cropbase.jobs import progress
 from croplayer.segmentation.architectures import SegmentationModel
 from croplayer.segmentation.device import memory_format
+from croplayer.segmentation.monitor import Monitor
 from croplayer.segmentation.passes import Passes
 from croplayer.segmentation.sampling import Batch, ChipSampler
 from croplayer.settings.segmentation import SegmentationSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +36,16 @@ Validate = Callable[[SegmentationModel], dict[str, float]]
 
 _FLOOR = 0.01
 _FORMAT = 1
+_NO_COURSE = (
+    "threads",
+    "loader_threads",
+    "inference_batch_size",
+    "acceleration",
+    "threshold",
+    "device",
+    "tensorboard",
+)
+"""Settings that change nothing in what a training learns."""
 
 
 class NonFiniteLossError(CropError):
@@ -66,6 +82,9 @@ def learning_rate_factor(step: int, total: int, settings: SegmentationSettings) 
 class Trainer:
     """AdamW with warm-up and schedule, moving average, early stopping, resumable state.
 
+    Where several processes train together, all of them take the same steps; the first one validates
+    and writes.
+
     Every draw follows from the seed and the number of the step, and the state is saved after each
     validation: on a CPU, a training that was killed and resumed ends in the same bytes as one that
     was not.
@@ -77,21 +96,21 @@ class Trainer:
         sampler: ChipSampler,
         validate: Validate,
         settings: SegmentationSettings,
+        fabric: Fabric,
         *,
-        device: torch.device,
         total_steps: int,
         checkpoint: Path,
         fingerprint: str,
     ) -> None:
         self.settings, self.sampler, self.validate = settings, sampler, validate
-        self.device, self.total = device, total_steps
+        self.fabric, self.device, self.total = fabric, fabric.device, total_steps
         self.checkpoint, self.fingerprint = checkpoint, fingerprint
-        self.model = model.to(device, memory_format=memory_format(device))
-        self.passes = Passes(self.model, settings, device)
+        self.model = model.to(self.device, memory_format=memory_format(self.device))
+        self.passes = Passes(self.model, settings, fabric)
         groups = self.model.parameter_groups(
             settings.learning_rate, settings.weight_decay, settings.encoder_learning_rate_factor
         )
-        self.optimiser = torch.optim.AdamW(groups, fused=device.type == "cuda")
+        self.optimiser = torch.optim.AdamW(groups, fused=self.device.type == "cuda")
         self.peaks = [group["lr"] for group in groups]
         self.average = copy.deepcopy(self.model).eval() if settings.ema_decay else None
         self.state = TrainingState()
@@ -104,8 +123,6 @@ class Trainer:
 
         Raises NonFiniteLossError naming the chips if the loss is not finite.
         """
-        import time
-
         self._resume()
         state, settings = self.state, self.settings
         if self._stopped():
@@ -118,26 +135,32 @@ class Trainer:
         ahead = settings.loader_threads if self.device.type == "cuda" else 0
         batches = self.sampler.batches(first, self.total, ahead)
         steps = zip(range(first, self.total), batches, strict=True)
-        for step, batch in progress(steps, what="training", unit="steps", total=self.total - first):
-            for name, value in self._step(step, batch).items():
-                sums[name] = sums.get(name, 0.0) + value
-            counted += 1
-            state.step = step + 1
-            if state.step % settings.validate_every_steps == 0 or state.step == self.total:
-                self._validate({name: value / counted for name, value in sums.items()})
-                sums, counted = {}, 0
+        if self.fabric.is_global_zero:
+            steps = progress(steps, what="training", unit="steps", total=self.total - first)
+        with closing(batches), closing(self.passes), self._monitor() as monitor:
+            for step, batch in steps:
+                for name, value in self._step(step, batch).items():
+                    sums[name] = sums.get(name, 0.0) + value
+                counted += 1
+                state.step = step + 1
+                if state.step % settings.validate_every_steps and state.step != self.total:
+                    continue
                 state.seconds = time.monotonic() - started
-                self._save()
+                self._validate({name: value / counted for name, value in sums.items()}, monitor)
+                sums, counted = {}, 0
                 if self._stopped():
-                    log.info(
-                        "no better validation IoU in %d validations: training stops at step %d",
-                        state.stale,
-                        state.step,
-                    )
                     break
-        batches.close()
-        self.passes.close()
+        if state.step < self.total:
+            log.info(
+                "no better validation IoU in %d validations: training stops at step %d",
+                state.stale,
+                state.step,
+            )
         return state
+
+    def _monitor(self) -> Monitor:
+        wanted = self.settings.tensorboard and self.fabric.is_global_zero
+        return Monitor(self.checkpoint.parent / "tensorboard" if wanted else None)
 
     def _step(self, step: int, batch: Batch) -> dict[str, float]:
         settings = self.settings
@@ -145,30 +168,27 @@ class Trainer:
         for group, peak in zip(self.optimiser.param_groups, self.peaks, strict=True):
             group["lr"] = peak * factor
         parts = self.passes.run(batch, step)
-        chips = torch.stack(list(parts.values())).sum(0)
-        self._check_finite(step, chips, batch)
+        # One row a part of the loss, one column a chip, those of all processes.
+        table = torch.stack(list(parts.values()))
+        if self.fabric.world_size > 1:
+            table = self.fabric.all_gather(table).transpose(0, 1).flatten(1)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip_norm)
-        if not torch.isfinite(norm):
-            self._refuse(step, "gradient", batch.names)
+        # The one wait for the device in a step, beside the matching.
+        *chips, largest = torch.cat([table.sum(0), norm[None]]).tolist()
+        self._check_finite(step, chips, largest)
         self.optimiser.step()
         self._update_average(step)
-        return {
-            "loss": float(chips.mean()),
-            **{name: float(value.mean()) for name, value in parts.items()},
-        }
+        means = dict(zip(parts, table.mean(1).tolist(), strict=True))
+        return {"loss": sum(chips) / len(chips), **means}
 
-    def _check_finite(self, step: int, chips: torch.Tensor, batch: Batch) -> None:
-        finite = torch.isfinite(chips)
-        if not finite.all():
-            names = [
-                name for name, good in zip(batch.names, finite.tolist(), strict=True) if not good
-            ]
-            self._refuse(step, "loss", names)
-
-    def _refuse(self, step: int, what: str, names: list[str] | tuple[str, ...]) -> None:
+    def _check_finite(self, step: int, chips: list[float], norm: float) -> None:
+        names = self.sampler.names(step) if not all(map(math.isfinite, [*chips, norm])) else []
+        bad = [name for name, loss in zip(names, chips, strict=False) if not math.isfinite(loss)]
+        if not names:
+            return
         raise NonFiniteLossError(
-            f"the segmentation {what} is not finite at step {step}",
-            given="chip(s) " + "; ".join(names),
+            f"the segmentation {'loss' if bad else 'gradient'} is not finite at step {step}",
+            given="chip(s) " + "; ".join(bad or names),
             remedy="look at the imagery and labels there; lower segmentation.learning_rate, or set "
             "segmentation.precision: fp32",
         )
@@ -180,18 +200,26 @@ class Trainer:
         # Early on the average would remember the random start.
         decay = min(self.settings.ema_decay, (1 + step) / (10 + step))
         own = self.model.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(own[name], 1 - decay)
-            else:
-                value.copy_(own[name])
+        pairs = [(value, own[name]) for name, value in self.average.state_dict().items()]
+        moving = [(mean, new) for mean, new in pairs if mean.is_floating_point()]
+        torch._foreach_lerp_(*map(list, zip(*moving, strict=True)), 1 - decay)
+        for count, new in pairs:
+            if not count.is_floating_point():
+                count.copy_(new)
 
-    def _validate(self, means: dict[str, float]) -> None:
+    def _validate(self, means: dict[str, float], monitor: Monitor) -> None:
+        """Measure the model, keep it if it is the best, and save where the training stands."""
         state = self.state
         model = self.average if self.average is not None else self.model
-        measures = self.validate(model.eval())
+        measures = None
+        if self.fabric.is_global_zero:
+            measures = self.validate(model.eval())
+        # Early stopping and the best step are decided by the same figures everywhere.
+        measures = self.fabric.broadcast(measures)
         rate = self.optimiser.param_groups[-1]["lr"]
-        state.history.append({"step": state.step, "learning_rate": rate, **means, **measures})
+        row = {"step": state.step, "learning_rate": rate, **means, **measures}
+        state.history.append(row)
+        monitor.write(row)
         log.info(
             "step %d of %d: loss %.3f, validation IoU %.4f",
             state.step,
@@ -206,6 +234,7 @@ class Trainer:
             }
         else:
             state.stale += 1
+        self._save()
 
     def _stopped(self) -> bool:
         patience = self.settings.early_stopping_patience
@@ -215,6 +244,8 @@ class Trainer:
 
     # ------------------------------------------------------------------ resuming
     def _save(self) -> None:
+        if not self.fabric.is_global_zero:
+            return
         content: dict[str, Any] = {
             "format": _FORMAT,
             "fingerprint": self.fingerprint,
@@ -257,7 +288,7 @@ def training_fingerprint(settings: SegmentationSettings, data: str, start: str, 
     `data` is the hash of the labelled windows, `start` that of the model to start from.
     """
     values = settings.model_dump(mode="json")
-    for name in ("threads", "loader_threads", "inference_batch_size", "threshold", "device"):
+    for name in _NO_COURSE:
         values.pop(name)
     text = json.dumps([values, data, start, bf16], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

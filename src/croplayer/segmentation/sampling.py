@@ -55,7 +55,13 @@ class ChipSampler:
 
     A chip is drawn by a pixel that it must hold: with probability `cropland_share` one of cropland,
     else another one; windows count by their pixels of that class. So blocks without any cropland
-    are seen as often as their area asks for, and rare cropland is not drowned.
+    are seen as often as their area asks for, and rare cropland is not drowned. Under
+    `negative_share` that share of the chips comes from windows without any cropland.
+
+    Parameters
+    ----------
+    rank, ranks : this process and the number of those that train together. Each draws its own part
+        of a batch; together they draw the chips that one process would.
     """
 
     def __init__(
@@ -63,8 +69,13 @@ class ChipSampler:
         windows: Sequence[LabelledWindow],
         settings: SegmentationSettings,
         fill: tuple[float, ...],
+        *,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> None:
         self.windows = list(windows)
+        own = settings.batch_size // ranks
+        self._slots = range(rank * own, (rank + 1) * own)
         self.settings = settings
         self.fill = np.asarray(fill, dtype=np.float32)
         self._pixels: dict[bool, list[np.ndarray]] = {True: [], False: []}
@@ -72,10 +83,12 @@ class ChipSampler:
             for wanted, store in self._pixels.items():
                 store.append(self._index(window, wanted))
         self._known = [_known_span(window) for window in self.windows]
-        self._weights = {}
-        for wanted, store in self._pixels.items():
-            counts = np.array([len(pixels) for pixels in store], dtype=np.float64)
-            self._weights[wanted] = counts / counts.sum() if counts.sum() else None
+        counts = {
+            wanted: np.array([len(pixels) for pixels in store], dtype=np.float64)
+            for wanted, store in self._pixels.items()
+        }
+        self._weights = {wanted: _shares(count) for wanted, count in counts.items()}
+        self._negative_weights = _shares(np.where(counts[True] == 0, counts[False], 0.0))
 
     @staticmethod
     def _index(window: LabelledWindow, cropland: bool) -> np.ndarray:
@@ -94,8 +107,8 @@ class ChipSampler:
         return sum(window.known_pixels for window in self.windows)
 
     def batch(self, step: int) -> Batch:
-        """The chips of step `step`."""
-        chips = [self._chip(step, slot) for slot in range(self.settings.batch_size)]
+        """The chips of step `step` that this process draws."""
+        chips = [self._chip(step, slot) for slot in self._slots]
         rgb = np.stack([chip[0] for chip in chips])
         target = np.stack([chip[1] for chip in chips])
         valid = torch.from_numpy(target != IGNORED)
@@ -107,14 +120,27 @@ class ChipSampler:
         """The batches of steps first to stop - 1, prepared ahead by `threads` threads if any."""
         yield from map_ahead(self.batch, range(first, stop), threads=threads, name="chips")
 
+    def names(self, step: int) -> list[str]:
+        """Where the chips of a step come from, those of all processes."""
+        return [self._chip(step, slot)[2] for slot in range(self.settings.batch_size)]
+
+    def _draw_kind(self, rng: np.random.Generator) -> tuple[bool, np.ndarray]:
+        """Whether the next chip is drawn by a pixel of cropland, and the weights of the windows."""
+        settings, negative = self.settings, self._negative_weights
+        share = settings.negative_share
+        if share is not None and negative is not None and rng.random() < share:
+            return False, negative
+        cropland = rng.random() < settings.cropland_share
+        if self._weights[cropland] is None:
+            cropland = not cropland
+        return cropland, self._weights[cropland]
+
     def _chip(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray, str]:
         """One augmented chip: float32 (rows, columns, 3), uint8 target, its name."""
         settings, augmentation = self.settings, self.settings.augmentation
         rng = np.random.default_rng([settings.seed, 1, step, slot])
-        cropland = rng.random() < settings.cropland_share
-        if self._weights[cropland] is None:
-            cropland = not cropland
-        number = int(rng.choice(len(self.windows), p=self._weights[cropland]))
+        cropland, weights = self._draw_kind(rng)
+        number = int(rng.choice(len(self.windows), p=weights))
         window = self.windows[number]
         pixels = self._pixels[cropland][number]
         row, col = divmod(int(pixels[rng.integers(len(pixels))]), window.target.shape[1])
@@ -148,6 +174,11 @@ class ChipSampler:
         rgb[inner], imagery[inner] = window.rgb[outer], window.imagery[outer]
         target[inner] = window.target[outer]
         return rgb, imagery, target
+
+
+def _shares(counts: np.ndarray) -> np.ndarray | None:
+    """Counts divided by their sum; None where they are all 0."""
+    return counts / counts.sum() if counts.sum() else None
 
 
 def _known_span(window: LabelledWindow) -> tuple[range, range]:

@@ -7,9 +7,11 @@ import logging
 import math
 import os
 import platform
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,13 +22,17 @@ from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.segmentation import storage
 from croplayer.segmentation.architectures import SegmentationModel, build_model
 from croplayer.segmentation.chips import array_reader
-from croplayer.segmentation.device import choose_device, set_threads, use_bf16
+from croplayer.segmentation.device import set_threads, use_bf16
 from croplayer.segmentation.engine import Predictor
 from croplayer.segmentation.loop import Trainer, TrainingState, training_fingerprint
+from croplayer.segmentation.ranks import run_on_devices
 from croplayer.segmentation.sampling import ChipSampler
 from croplayer.segmentation.windows import LabelledWindow, data_hash, load_windows
 from croplayer.settings.segmentation import SegmentationSettings
 from croplayer.validation.confusion import Confusion
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
 
@@ -63,40 +69,65 @@ def train_segmentation(
     InputError for labels or mosaics that cannot be used, DependencyError for published weights that
     cannot be had, NonFiniteLossError (a CropError) naming the chips.
     """
+    job = _Job(
+        mosaics, Path(polygons), Path(extents), grid, settings, Path(model_dir), Path(checkpoint),
+        None if curve is None else Path(curve),
+    )  # fmt: skip
+    return run_on_devices(partial(_train, job=job), settings)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The arguments of `train_segmentation`, as each process is given them."""
+
+    mosaics: dict[str, list[Path]]
+    polygons: Path
+    extents: Path
+    grid: BlockGrid
+    settings: SegmentationSettings
+    model_dir: Path
+    checkpoint: Path
+    curve: Path | None
+
+
+def _train(fabric: Fabric, job: _Job) -> dict[str, Any]:
+    """Train in this process, alone or as one of several; the first one writes."""
+    settings, device = job.settings, fabric.device
     set_threads(settings)
     windows, unused = load_windows(
-        mosaics=mosaics,
-        polygons=Path(polygons),
-        extents=Path(extents),
-        grid=grid,
+        mosaics=job.mosaics,
+        polygons=job.polygons,
+        extents=job.extents,
+        grid=job.grid,
         margin_pixels=max(settings.inference_chip, settings.chip_pixels // 2),
     )
-    device = choose_device(settings)
     model, start = _starting_model(settings)
     validation = [window for window in windows if window.split == "validation"]
-    description = {
-        "settings": settings.model_dump(mode="json"),
-        "starts_from": start,
-        "data": _describe_data(windows, unused),
-    }
     training = [window for window in windows if window.split == "train"]
-    sampler = ChipSampler(training, settings, tuple(model.mean.tolist()))
+    sampler = ChipSampler(
+        training,
+        settings,
+        tuple(model.mean.tolist()),
+        rank=fabric.global_rank,
+        ranks=fabric.world_size,
+    )
     trainer = Trainer(
         model,
         sampler,
         lambda candidate: measure(candidate, validation, settings, device),
         settings,
-        device=device,
+        fabric,
         total_steps=training_steps(settings, sampler.labelled_pixels),
-        checkpoint=Path(checkpoint),
+        checkpoint=job.checkpoint,
         fingerprint=training_fingerprint(
             settings, data_hash(windows), start or "", use_bf16(settings, device)
         ),
     )
     state = trainer.run()
-    model.load_state_dict(state.best_weights)
     card = {
-        **description,
+        "settings": settings.model_dump(mode="json"),
+        "starts_from": start,
+        "data": _describe_data(windows, unused),
         "result": {
             "steps": state.step,
             "best_step": state.best_step,
@@ -109,15 +140,19 @@ def train_segmentation(
         "run": {
             "wall_seconds": round(state.seconds, 1),
             "precision": "bf16" if use_bf16(settings, device) else "fp32",
+            "processes": fabric.world_size,
             **hardware(device),
         },
     }
-    _write_model(model, settings, state, card, Path(model_dir))
-    if curve is not None:
-        from croplayer.segmentation.curve import draw_curve
+    if fabric.is_global_zero:
+        model.load_state_dict(state.best_weights)
+        _write_model(model, settings, state, card, job.model_dir)
+        if job.curve is not None:
+            from croplayer.segmentation.curve import draw_curve
 
-        draw_curve(state.history, Path(curve))
-    Path(checkpoint).unlink(missing_ok=True)
+            draw_curve(state.history, job.curve)
+        job.checkpoint.unlink(missing_ok=True)
+    fabric.barrier()
     return card
 
 

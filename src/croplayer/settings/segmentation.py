@@ -146,7 +146,9 @@ class SegmentationSettings(Section):
         0.5, gt=0, lt=1, description="cropland where the probability reaches this"
     )
 
-    batch_size: int = Field(8, ge=1, description="chips a training step")
+    batch_size: int = Field(
+        8, ge=1, description="chips a training step, of all devices together; they must divide it"
+    )
     pass_chips: int | None = Field(
         None,
         ge=1,
@@ -194,6 +196,14 @@ class SegmentationSettings(Section):
         le=1,
         description="share of the chips centred on cropland; the others on something else",
     )
+    negative_share: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of the chips drawn from extents without any cropland, which teach what "
+        "only looks like it; null draws them as often as their area asks for; without effect "
+        "where there are none",
+    )
     loss_points: int = Field(
         12544, ge=64, description="valid pixels of a chip in which the mask loss is taken"
     )
@@ -219,6 +229,12 @@ class SegmentationSettings(Section):
         "with avx512_bf16 or amx); matcher, loss and weights stay in fp32",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where the network runs")
+    devices: int = Field(
+        1,
+        ge=1,
+        description="GPUs (or processes on a CPU) that train together, each on its part of a "
+        "batch; inference takes one device a shard, and the workflow runs shards side by side",
+    )
     threads: int | None = Field(
         None, ge=1, description="CPU threads; null takes those of the machine"
     )
@@ -229,6 +245,11 @@ class SegmentationSettings(Section):
         description="threads that prepare training chips, or read imagery, ahead of a GPU; on a "
         "CPU one at most reads ahead; 0 for none",
     )
+    tensorboard: bool = Field(
+        False,
+        description="also write TensorBoard event files beside the checkpoint; needs the package "
+        "tensorboard",
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of weights, chips and augmentation")
 
     @model_validator(mode="after")
@@ -237,6 +258,11 @@ class SegmentationSettings(Section):
             raise ValueError(
                 f"overlap_pixels = {self.overlap_pixels} is more than half of a chip of "
                 f"{self.inference_chip} pixels"
+            )
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"batch_size = {self.batch_size} cannot be shared out evenly among devices = "
+                f"{self.devices}"
             )
         if self.weights and self.pretrained_model:
             raise ValueError("give weights or pretrained_model, not both")

@@ -8,6 +8,7 @@ import torch
 
 from croplayer.segmentation.architectures import build_model
 from croplayer.segmentation.passes import Passes
+from croplayer.segmentation.ranks import make_fabric
 from croplayer.segmentation.sampling import Batch
 
 CPU = torch.device("cpu")
@@ -24,7 +25,7 @@ def batch():
 
 def _passes(model, micro, **changes):
     settings = micro.model_copy(update={"batch_size": 6, **changes})
-    return Passes(copy.deepcopy(model), settings, CPU)
+    return Passes(copy.deepcopy(model), settings, make_fabric(settings))
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_losses_come_back_in_the_order_of_the_chips(local_mean, micro, batch):
             batch.valid[index : index + 1],
             ("x",),
         )
-        alone = Passes(copy.deepcopy(local_mean), micro, CPU).run(one, 0)["pixel"]
+        alone = Passes(copy.deepcopy(local_mean), micro, make_fabric(micro)).run(one, 0)["pixel"]
         torch.testing.assert_close(found[index : index + 1], alone)
 
 
