@@ -44,7 +44,8 @@ class RunFigures:
     """What a run over a window did.
 
     chips : chips computed.
-    seconds : wall time.
+    seconds : wall time from the device being ready (a graph captured, a program compiled) to the
+        last chip.
     busy_seconds : time in which the device computed chips.
     """
 
@@ -120,7 +121,6 @@ class Predictor:
         was wanted, or what `encode` makes of that. The strips follow one another and make up
         `window`. Memory grows with the width of the window, not with its height.
         """
-        started = time.perf_counter()
         late: tuple[PixelWindow, HostCopy] | None = None
         # A strip is handed over one strip late: its copy to the host overlaps with the next one.
         for strip, probability in self._blended(window, read, wanted):
@@ -130,7 +130,6 @@ class Predictor:
             late = strip, copied
         if late is not None:
             yield late[0], late[1].array()
-        self.figures.seconds = time.perf_counter() - started
 
     def _blended(
         self, window: PixelWindow, read: Reader, wanted: Callable[[PixelWindow], bool] | None
@@ -167,6 +166,7 @@ class Predictor:
         self.figures = RunFigures()
         pending: deque = deque()
         with self._executor() as executor:
+            started = time.perf_counter()
 
             def unpack() -> Iterator[tuple[Chip, Tensor, Tensor]]:
                 chips, submitted = pending.popleft()
@@ -179,6 +179,7 @@ class Predictor:
                     yield from unpack()
             while pending:
                 yield from unpack()
+        self.figures.seconds = time.perf_counter() - started
         self.figures.busy_seconds = executor.busy_seconds
 
     def _executor(self) -> CpuExecutor | CudaExecutor:

@@ -43,7 +43,7 @@ def segment_shard(
     settings: SegmentationSettings,
     probability: Path,
     mask: Path,
-) -> None:
+) -> RunFigures:
     """Map the cropland of a shard in one source.
 
     Parameters
@@ -56,6 +56,10 @@ def segment_shard(
         255 without imagery or outside the planned blocks.
     mask : written: uint8 COG, 1 where the stored probability reaches the threshold, 0 elsewhere,
         255 as above.
+
+    Returns
+    -------
+    How many chips were computed, and how long the device worked at them.
 
     Raises InputError if the mosaic is not on the grid or its halo is too narrow, or if the model
     cannot be read.
@@ -90,6 +94,7 @@ def segment_shard(
             probabilities.put(place, values)
             masks.put(place, _cover(values, settings.threshold))
     _tell(predictor.figures, window)
+    return predictor.figures
 
 
 @contextmanager

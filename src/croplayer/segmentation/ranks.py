@@ -39,18 +39,18 @@ def make_fabric(settings: SegmentationSettings) -> Fabric:
             f"{torch.cuda.device_count()} GPU(s) here",
             remedy="lower segmentation.devices, or give the job more GPUs (CUDA_VISIBLE_DEVICES)",
         )
+    # The processes are ours, also within a Slurm job, which counts one task.
+    plugins = [LightningEnvironment()]
     if settings.devices == 1:
-        return Fabric(accelerator=device.type, devices=1)
+        return Fabric(accelerator=device.type, devices=1, plugins=plugins)
     strategy = DDPStrategy(
         start_method="spawn",
-        # The processes are ours, also within a Slurm job that counts one task.
-        cluster_environment=LightningEnvironment(),
         # Branches that only some chips reach, and heads that only training reads.
         find_unused_parameters=True,
         # Passes averages the moving means itself; the default would take those of rank 0.
         broadcast_buffers=False,
     )
-    return Fabric(accelerator=device.type, devices=settings.devices, strategy=strategy)
+    return Fabric(accelerator=device.type, devices=settings.devices, strategy=strategy, plugins=plugins)
 
 
 def run_on_devices(work: Work, settings: SegmentationSettings) -> Any:

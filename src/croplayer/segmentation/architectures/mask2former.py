@@ -169,16 +169,9 @@ class Mask2Former(SegmentationModel):
         points = matching.draw_points(
             labels, valid, matching.OVERSAMPLE * self.loss_points, generator
         )
-        losses: dict[str, Tensor] = {}
-        for class_logits, mask_logits in zip(
-            outputs.class_logits, outputs.mask_logits, strict=True
-        ):
-            parts = matching.layer_losses(
-                class_logits, mask_logits, points, self.loss_points, len(CLASSES)
-            )
-            for name, value in parts.items():
-                losses[name] = losses[name] + value if name in losses else value
-        return losses
+        return matching.losses(
+            outputs.class_logits, outputs.mask_logits, points, self.loss_points, len(CLASSES)
+        )
 
     def embedding(self, images: Tensor) -> Tensor:
         """See `SegmentationModel.embedding`: the coarsest features of the backbone."""

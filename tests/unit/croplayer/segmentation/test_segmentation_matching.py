@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -72,18 +73,15 @@ def test_match_is_the_cheapest_of_all_assignments(seed):
     logits = torch.randn(1, 5, 40, generator=generator)
     labels = torch.randint(0, 2, (1, 40), generator=generator)
     targets = F.one_hot(labels, 2).transpose(1, 2).float()
-    found = matching.match(class_logits, logits, targets, torch.ones(1, 2, dtype=torch.bool))[0]
+    costs = matching.costs(class_logits, logits, targets).numpy()
+    found = matching.assign(costs, np.ones((1, 2), dtype=bool))[0]
     cost = _cost(class_logits[0], logits[0], labels[0])
     best = min(permutations(range(5), 2), key=lambda pair: cost[pair[0], 0] + cost[pair[1], 1])
     assert tuple(found.tolist()) == best
 
 
 def test_an_absent_class_gets_no_query():
-    targets = torch.zeros(1, 2, 10)
-    targets[0, 0] = 1
-    found = matching.match(
-        torch.randn(1, 4, 3), torch.randn(1, 4, 10), targets, torch.tensor([[True, False]])
-    )
+    found = matching.assign(np.random.default_rng(0).random((1, 4, 2)), np.array([[True, False]]))
     assert found[0, 1] == -1
     assert found[0, 0] >= 0
 
@@ -98,7 +96,7 @@ def _random_outputs(batch=3, queries=4):
 
 def _total(labels, valid, classes, masks):
     points = _points(labels, valid, 3 * 50)
-    parts = matching.layer_losses(classes, masks, points, 50)
+    parts = matching.losses([classes], [masks], points, 50)
     return torch.stack(list(parts.values())).sum(0)
 
 
@@ -149,7 +147,7 @@ def test_the_true_masks_cost_next_to_nothing(chips):
     classes = torch.full((3, 4, 3), -20.0)
     classes[:, :2, 2] = classes[:, 2, 0] = classes[:, 3, 1] = 20.0
     points = _points(labels, valid, 150)
-    parts = matching.layer_losses(classes, masks, points, 50)
+    parts = matching.losses([classes], [masks], points, 50)
     assert max(float(part.max()) for part in parts.values()) < 1e-4
 
 
@@ -159,7 +157,7 @@ def test_losses_are_those_of_the_formulas_where_every_candidate_counts():
     valid = torch.ones(1, 8, 8, dtype=torch.bool)
     classes, masks = _random_outputs(batch=1)
     points = _points(labels, valid, 80)
-    parts = matching.layer_losses(classes, masks, points, 80)
+    parts = matching.losses([classes], [masks], points, 80)
     logits = matching.sample(masks, points)[0]
     cost = _cost(classes[0], logits, points.labels[0])
     best = min(permutations(range(4), 2), key=lambda pair: cost[pair[0], 0] + cost[pair[1], 1])
@@ -178,3 +176,22 @@ def test_losses_are_those_of_the_formulas_where_every_candidate_counts():
     wanted[best[0]], wanted[best[1]] = 0, 1
     expected = 2 * F.cross_entropy(classes[0], wanted, torch.tensor([1.0, 1.0, 0.1]))
     torch.testing.assert_close(parts["class"][0], expected)
+
+
+def test_layers_are_matched_and_counted_each_for_itself(chips):
+    labels, valid = chips
+    layers = [_random_outputs(), tuple(-tensor.detach() for tensor in _random_outputs())]
+    points = _points(labels, valid, 150)
+    together = matching.losses(*map(list, zip(*layers, strict=True)), points, 50)
+    alone = [matching.losses([c], [m], points, 50) for c, m in layers]
+    for name, value in together.items():
+        torch.testing.assert_close(value, alone[0][name] + alone[1][name])
+
+
+def test_a_batch_without_any_known_pixel_costs_nothing():
+    classes, masks = _random_outputs()
+    nothing = torch.zeros(3, 24, 20, dtype=torch.bool)
+    losses = _total(torch.zeros(3, 24, 20, dtype=torch.int64), nothing, classes, masks)
+    assert losses.tolist() == [0, 0, 0]
+    losses.sum().backward()
+    assert masks.grad.abs().sum() == 0

@@ -52,10 +52,11 @@ def test_the_processes_share_out_the_chips_of_one(windows, micro):
 
 @pytest.mark.timeout(300)
 def test_two_processes_learn_what_one_learns(province, grid, micro, tmp_path, caplog):
-    """The gradients of two processes are those of one, added up in another order.
+    """The gradients of two processes are those of one, added up elsewhere.
 
-    Adam divides a gradient by its own size, so a gradient of rounding error alone still moves its
-    weight by the learning rate: hence the tolerance of a part of one step, not of one float.
+    Two halves have one sum in any order, so on the same CPU the weights came out bit by bit the
+    same. The tolerance of a hundredth of a step is for libraries that add in another order: Adam
+    divides a gradient by its own size, and makes much of little.
     """
     settings = micro.model_copy(update={"pass_chips": 2, "ema_decay": None})
     _train(province, grid, settings, tmp_path / "one")
@@ -73,7 +74,7 @@ def test_two_processes_learn_what_one_learns(province, grid, micro, tmp_path, ca
     models = [storage.load_model(tmp_path / name / "model")[0] for name in ("one", "two")]
     step = settings.learning_rate
     for (name, a), (_, b) in zip(*(m.state_dict().items() for m in models), strict=True):
-        assert (a.double() - b.double()).abs().max() < step / 4, name
+        assert (a.double() - b.double()).abs().max() < step / 100, name
     assert not (tmp_path / "two/state.pt").exists()
 
 
