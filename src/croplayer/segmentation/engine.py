@@ -182,6 +182,11 @@ class Predictor:
         self.figures.seconds = time.perf_counter() - started
         self.figures.busy_seconds = executor.busy_seconds
 
+    @property
+    def acceleration(self) -> str:
+        """How the network runs: none, cuda_graphs or compile; auto is settled by the first run."""
+        return self._queue.acceleration if self._queue is not None else "none"
+
     def _executor(self) -> CpuExecutor | CudaExecutor:
         if self.device.type == "cpu":
             return CpuExecutor(self.network, self._weights, self.batch_size)

@@ -131,7 +131,7 @@ class CudaExecutor:
         self._copies = torch.cuda.Stream(device)
         self._slots = [_Slot(batch, chip, device) for _ in range(self._SLOTS)]
         self._turn = 0
-        self._run = self._accelerated(acceleration, self._slots[0])
+        self.acceleration, self._run = self._accelerated(acceleration, self._slots[0])
 
     def __enter__(self) -> CudaExecutor:
         self.busy_seconds = 0.0
@@ -162,22 +162,23 @@ class CudaExecutor:
     def _plain(self, rgb: Tensor, valid: Tensor) -> Weighted:
         return self.network.weighted(rgb, valid, self.weights)
 
-    def _accelerated(self, acceleration: str, slot: _Slot) -> Callable[[Tensor, Tensor], Weighted]:
+    def _accelerated(
+        self, wanted: str, slot: _Slot
+    ) -> tuple[str, Callable[[Tensor, Tensor], Weighted]]:
         """How a batch is computed; falls back to one kernel after another, and says so."""
-        if acceleration == "compile":
+        if wanted == "compile":
             compiled = torch.compile(self._plain, dynamic=False)
             try:
                 compiled(slot.rgb, slot.valid)
+                return "compile", compiled
             except Exception as error:  # the compiler raises many kinds, of many packages
                 log.warning("torch.compile cannot do this network: %s", _first_line(error))
-                return self._plain
-            return compiled
-        if acceleration in ("auto", "cuda_graphs"):
+        elif wanted in ("auto", "cuda_graphs"):
             try:
-                return CapturedGraph(self._plain, slot.rgb, slot.valid)
+                return "cuda_graphs", CapturedGraph(self._plain, slot.rgb, slot.valid)
             except CaptureError as error:
                 log.warning("this network cannot be captured as a CUDA graph: %s", error)
-        return self._plain
+        return "none", self._plain
 
 
 class _Slot:

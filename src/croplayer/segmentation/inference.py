@@ -105,7 +105,8 @@ def _mosaic_reader(mosaic: Path, grid: BlockGrid) -> Iterator[Reader]:
 
         def read(part: PixelWindow) -> tuple[np.ndarray, np.ndarray]:
             if not hasattr(own, "dataset"):
-                own.dataset = stack.enter_context(open_raster(mosaic))
+                own.dataset = open_raster(mosaic)
+                stack.callback(own.dataset.close)
             bands, valid = read_window(own.dataset, grid, part, bands=(1, 2, 3))
             return bands.transpose(1, 2, 0), valid
 

@@ -50,7 +50,9 @@ def make_fabric(settings: SegmentationSettings) -> Fabric:
         # Passes averages the moving means itself; the default would take those of rank 0.
         broadcast_buffers=False,
     )
-    return Fabric(accelerator=device.type, devices=settings.devices, strategy=strategy, plugins=plugins)
+    return Fabric(
+        accelerator=device.type, devices=settings.devices, strategy=strategy, plugins=plugins
+    )
 
 
 def run_on_devices(work: Work, settings: SegmentationSettings) -> Any:

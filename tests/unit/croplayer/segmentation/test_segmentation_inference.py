@@ -68,6 +68,14 @@ def test_the_map_does_not_depend_on_the_layout_of_shards(
         assert part.std() > 10
 
 
+def test_threads_that_read_ahead_change_nothing(province, grid, micro, model_dir, tmp_path):
+    plain = _segment(province, province.blocks, grid, micro, model_dir, tmp_path / "plain")
+    found = _segment(
+        province, province.blocks, grid, micro, model_dir, tmp_path / "ahead", loader_threads=3
+    )
+    np.testing.assert_array_equal(found, plain)
+
+
 def test_outside_the_planned_blocks_there_is_nodata(province, grid, micro, model_dir, tmp_path):
     one, other = province.blocks[4], province.blocks[1]  # north-west and south-east
     found = _segment(province, [one, other], grid, micro, model_dir, tmp_path)
