@@ -70,7 +70,7 @@ def on_cpu(folder: Path, full: bool) -> list[dict]:
     """The preset tiny on two cores, from COG to COG."""
     torch.set_num_threads(2)
     settings = SegmentationSettings(**TINY, threads=2)
-    model = trained(settings, 150 if full else 60)
+    model = trained(settings, 150 if full else 30)
     shard = Shard(folder / "cpu", 4 if full else 2, 576, halo=256)
     ours, peer, agreement, precision = _both(model, settings, shard, folder, 5 if full else 3)
     return [

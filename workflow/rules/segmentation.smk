@@ -6,6 +6,7 @@ INFERENCE_ONLY = [
     "threshold",
     "inference_batch_size",
     "inference_chip_pixels",
+    "acceleration",
 ]
 INFERENCE_KEYS = [*INFERENCE_ONLY, "chip_pixels", "precision", "device"]
 

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
 import torch
 
 from cropbase.errors import DependencyError
@@ -18,6 +26,38 @@ def choose_device(settings: SegmentationSettings) -> torch.device:
             remedy="set segmentation.device: auto, or install a torch build for your GPU",
         )
     return torch.device(settings.device)
+
+
+@contextmanager
+def least_used_device(
+    settings: SegmentationSettings, locks: Path | None = None
+) -> Iterator[torch.device]:
+    """The device of `choose_device`; of several GPUs the one that fewest other jobs hold.
+
+    A scheduler that gives each job its GPU (Slurm) leaves nothing to choose. On one machine the
+    jobs run side by side and see all GPUs; they tell one another by locks on files in the system's
+    temporary folder (`locks`), which end with their process, however it ends.
+    """
+    device = choose_device(settings)
+    gpus = torch.cuda.device_count() if device.type == "cuda" else 1
+    if gpus == 1:
+        yield device
+        return
+    folder = locks or Path(tempfile.gettempdir())
+    for turn, index in ((turn, index) for turn in count() for index in range(gpus)):
+        path = folder / f"croplayer-{os.getuid()}-gpu{index}-{turn}.lock"
+        handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        try:
+            with torch.cuda.device(index):
+                yield torch.device("cuda", index)
+        finally:
+            os.close(handle)
+        return
 
 
 def computes_bf16(device: torch.device) -> bool:

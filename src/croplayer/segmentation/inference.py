@@ -21,7 +21,7 @@ from croplayer.grid import Block, BlockGrid, PixelWindow
 from croplayer.grid.rasters import raster_window, read_window
 from croplayer.segmentation import storage
 from croplayer.segmentation.chips import Reader, chip_origins
-from croplayer.segmentation.device import set_threads
+from croplayer.segmentation.device import least_used_device, set_threads
 from croplayer.segmentation.engine import Predictor, RunFigures
 from croplayer.segmentation.writing import CogWriter
 from croplayer.settings.segmentation import SegmentationSettings
@@ -75,7 +75,6 @@ def segment_shard(
     window = grid.shard_window(blocks)
     with open_raster(mosaic) as dataset:
         _check_halo(raster_window(dataset, grid), window, settings, mosaic)
-    predictor = Predictor(model, settings)
     raster: dict[str, Any] = {
         "height": window.height,
         "width": window.width,
@@ -83,16 +82,17 @@ def segment_shard(
         "threads": max(torch.get_num_threads(), 1),
     }
     tags = {"model_sha256": storage.model_hash(Path(model_dir))}
-    with (
-        _mosaic_reader(mosaic, grid) as read,
-        # Closed before the mosaic is, whatever happens: its threads read there.
-        closing(predictor.strips(window, read, _touches(blocks, grid), encode=_stored)) as strips,
-        CogWriter(probability, **raster, **_probability_raster(tags)) as probabilities,
-        CogWriter(mask, **raster, **_mask_raster(tags, settings.threshold)) as masks,
-    ):
-        for place, values in _planned(strips, blocks, window, grid, settings):
-            probabilities.put(place, values)
-            masks.put(place, _cover(values, settings.threshold))
+    with least_used_device(settings) as device, _mosaic_reader(mosaic, grid) as read:
+        predictor = Predictor(model, settings, device)
+        strips = predictor.strips(window, read, _touches(blocks, grid), encode=_stored)
+        with (
+            closing(strips),  # before the mosaic is, whatever happens: its threads read there
+            CogWriter(probability, **raster, **_probability_raster(tags)) as probabilities,
+            CogWriter(mask, **raster, **_mask_raster(tags, settings.threshold)) as masks,
+        ):
+            for place, values in _planned(strips, blocks, window, grid, settings):
+                probabilities.put(place, values)
+                masks.put(place, _cover(values, settings.threshold))
     _tell(predictor.figures, window)
     return predictor.figures
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from cropbase.errors import DependencyError
 from croplayer.grid import PixelWindow
 from croplayer.segmentation.chips import array_reader, blend_weights, chip_origins
-from croplayer.segmentation.device import choose_device, use_bf16
+from croplayer.segmentation.device import choose_device, least_used_device, use_bf16
 from croplayer.segmentation.engine import Predictor, predict_array
 
 
@@ -144,6 +146,20 @@ def test_an_unavailable_gpu_is_said_so(micro, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DependencyError, match="finds no CUDA device"):
         choose_device(micro.model_copy(update={"device": "cuda"}))
+
+
+def test_jobs_side_by_side_share_out_the_gpus(micro, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "device", lambda index: nullcontext())
+    cuda = micro.model_copy(update={"device": "cuda"})
+    with ExitStack() as jobs:
+        taken = [jobs.enter_context(least_used_device(cuda, tmp_path)).index for _ in range(4)]
+        assert taken == [0, 1, 0, 1]
+    with least_used_device(cuda, tmp_path) as device:
+        assert device.index == 0, "the locks ended with their jobs"
+    with least_used_device(micro, tmp_path) as device:
+        assert device == torch.device("cpu")
 
 
 def test_precision_follows_the_settings(micro):

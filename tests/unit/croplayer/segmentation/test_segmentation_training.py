@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import sys
 
 import geopandas as gpd
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import shapely.affinity
 import torch
 
-from cropbase.errors import InputError
+from cropbase.errors import DependencyError, InputError
 from croplayer.segmentation import loop, storage, training
 from croplayer.segmentation.engine import predict_array
 from croplayer.segmentation.loop import NonFiniteLossError, Trainer, learning_rate_factor
@@ -77,6 +78,24 @@ def test_another_seed_gives_other_weights(trained, province, grid, micro, tmp_pa
     _train(province, grid, micro.model_copy(update={"seed": 8}), tmp_path)
     one, other = (folder / "model/model.safetensors" for folder in (tmp_path, trained[0]))
     assert one.read_bytes() != other.read_bytes()
+
+
+def test_tensorboard_holds_the_history(trained, province, grid, micro, tmp_path):
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    _train(province, grid, micro.model_copy(update={"tensorboard": True}), tmp_path)
+    events = reading.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    with open(tmp_path / "model/history.csv", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    for name in ("loss", "iou"):
+        found = [(event.step, event.value) for event in events.Scalars(name)]
+        assert found == [(int(row["step"]), pytest.approx(float(row[name]))) for row in rows]
+
+
+def test_tensorboard_that_is_not_there_is_said_so(province, grid, micro, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(DependencyError, match="tensorboard is not installed"):
+        _train(province, grid, micro.model_copy(update={"tensorboard": True}), tmp_path)
 
 
 class _Killed(BaseException):
