@@ -114,6 +114,7 @@ class Trainer:
         self.peaks = [group["lr"] for group in groups]
         self.average = copy.deepcopy(self.model).eval() if settings.ema_decay else None
         self.state = TrainingState()
+        self._started = 0.0
 
     # ------------------------------------------------------------------ the loop
     def run(self) -> TrainingState:
@@ -127,7 +128,7 @@ class Trainer:
         state, settings = self.state, self.settings
         if self._stopped():
             return state
-        started = time.monotonic() - state.seconds
+        self._started = time.monotonic() - state.seconds
         sums: dict[str, float] = {}
         counted = 0
         first = state.step
@@ -145,7 +146,6 @@ class Trainer:
                 state.step = step + 1
                 if state.step % settings.validate_every_steps and state.step != self.total:
                     continue
-                state.seconds = time.monotonic() - started
                 self._validate({name: value / counted for name, value in sums.items()}, monitor)
                 sums, counted = {}, 0
                 if self._stopped():
@@ -174,18 +174,20 @@ class Trainer:
             table = self.fabric.all_gather(table).transpose(0, 1).flatten(1)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip_norm)
         # The one wait for the device in a step, beside the matching.
-        *chips, largest = torch.cat([table.sum(0), norm[None]]).tolist()
-        self._check_finite(step, chips, largest)
+        *values, largest = torch.cat([table.flatten(), norm[None]]).tolist()
+        rows = [values[i : i + table.shape[1]] for i in range(0, len(values), table.shape[1])]
+        chips = [sum(column) for column in zip(*rows, strict=True)]
+        if not all(map(math.isfinite, [*chips, largest])):
+            self._refuse(step, chips)
         self.optimiser.step()
         self._update_average(step)
-        means = dict(zip(parts, table.mean(1).tolist(), strict=True))
-        return {"loss": sum(chips) / len(chips), **means}
+        means = {name: sum(row) / len(row) for name, row in zip(parts, rows, strict=True)}
+        return {"loss": sum(means.values()), **means}
 
-    def _check_finite(self, step: int, chips: list[float], norm: float) -> None:
-        names = self.sampler.names(step) if not all(map(math.isfinite, [*chips, norm])) else []
-        bad = [name for name, loss in zip(names, chips, strict=False) if not math.isfinite(loss)]
-        if not names:
-            return
+    def _refuse(self, step: int, chips: list[float]) -> None:
+        """Raise NonFiniteLossError: of the chips whose loss is not finite, or of the gradient."""
+        names = self.sampler.names(step)
+        bad = [name for name, loss in zip(names, chips, strict=True) if not math.isfinite(loss)]
         raise NonFiniteLossError(
             f"the segmentation {'loss' if bad else 'gradient'} is not finite at step {step}",
             given="chip(s) " + "; ".join(bad or names),
@@ -234,6 +236,7 @@ class Trainer:
             }
         else:
             state.stale += 1
+        state.seconds = time.monotonic() - self._started
         self._save()
 
     def _stopped(self) -> bool:
