@@ -185,8 +185,9 @@ class _Slot:
     """Memory of one batch: pinned on the host, and on the device."""
 
     def __init__(self, batch: int, chip: int, device: torch.device) -> None:
-        self._rgb = torch.zeros((batch, chip, chip, 3), dtype=torch.uint8, pin_memory=True)
-        self._valid = torch.zeros((batch, chip, chip), dtype=torch.bool, pin_memory=True)
+        pinned = device.type == "cuda"
+        self._rgb = torch.zeros((batch, chip, chip, 3), dtype=torch.uint8, pin_memory=pinned)
+        self._valid = torch.zeros((batch, chip, chip), dtype=torch.bool, pin_memory=pinned)
         self.rgb, self.valid = self._rgb.to(device), self._valid.to(device)
         self.uploaded = torch.cuda.Event()
         self.begun = torch.cuda.Event(enable_timing=True)

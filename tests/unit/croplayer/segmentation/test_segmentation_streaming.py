@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from croplayer.grid import PixelWindow
+from croplayer.segmentation import executor as executor_module
 from croplayer.segmentation.ahead import map_ahead
 from croplayer.segmentation.architectures import build_model
-from croplayer.segmentation.chips import array_reader, stretches
+from croplayer.segmentation.chips import array_reader, blend_weights, stretches
 from croplayer.segmentation.engine import Predictor, batch_size
-from croplayer.segmentation.graphs import KeptConstants
+from croplayer.segmentation.executor import ChipNetwork, CudaExecutor
+from croplayer.segmentation.graphs import CaptureError, KeptConstants
 from croplayer.segmentation.writing import CogWriter
 
 CPU = torch.device("cpu")
@@ -165,6 +168,69 @@ def test_constants_are_made_once():
         copied = torch.as_tensor(first)
         assert copied is first or torch.equal(copied, first)
     assert torch.tensor([[3, 4], [1, 2]]) is not first
+
+
+# ---------------------------------------------------------------------- the queue of a GPU
+class _Event:
+    """Stands for a CUDA event on a machine without one: work ends before it is recorded."""
+
+    def __init__(self, enable_timing=False):
+        self.recorded = False
+
+    def record(self, stream=None):
+        self.recorded = True
+
+    def synchronize(self):
+        assert self.recorded, "nobody would ever wake up"
+
+    def elapsed_time(self, other):
+        assert self.recorded
+        assert other.recorded
+        return 2.0
+
+
+class _Stream:
+    def __init__(self, device=None):
+        pass
+
+    def wait_event(self, event):
+        assert event.recorded
+
+
+@pytest.fixture
+def queue(local_mean, micro, monkeypatch):
+    """The executor of a GPU, whose device is the CPU and whose streams are stand-ins."""
+    monkeypatch.setattr(torch.cuda, "Event", _Event)
+    monkeypatch.setattr(torch.cuda, "Stream", _Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: _Stream())
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    weights = blend_weights(micro.chip_pixels, micro.overlap_pixels)
+    return lambda way: CudaExecutor(ChipNetwork(local_mean, CPU, bf16=False), weights, 4, way)
+
+
+def test_the_queue_of_a_gpu_gives_what_threads_give(queue, local_mean, micro, monkeypatch):
+    window = PixelWindow(70, 90, 210, 170)
+    read = _Watched(window)
+    predictor = Predictor(local_mean, micro.model_copy(update={"inference_batch_size": 4}))
+    expected = np.concatenate([strip for _, strip in predictor.strips(window, read)])
+    executor = queue("none")
+    monkeypatch.setattr(predictor, "_executor", lambda: executor)
+    for _ in range(2):
+        found = np.concatenate([strip for _, strip in predictor.strips(window, read)])
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        batches = -(-predictor.figures.chips // 4)
+        assert predictor.figures.chips % 4, "the last batch is padded"
+        assert predictor.figures.busy_seconds == pytest.approx(batches * 0.002)
+
+
+def test_a_network_that_no_graph_holds_runs_without(queue, monkeypatch, caplog):
+    def refuses(*_):
+        raise CaptureError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(executor_module, "CapturedGraph", refuses)
+    assert queue("auto").acceleration == "none"
+    assert "cannot be captured as a CUDA graph: operation not permitted" in caplog.text
 
 
 # ---------------------------------------------------------------------- writing
