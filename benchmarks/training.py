@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args()
     torch.set_num_threads(2)
-    cases = [("CPU, 2 threads: tiny", TINY, 60 if options.full else 10, None)]
+    cases = [("CPU, 2 threads: tiny", TINY, 40 if options.full else 10, None)]
     if torch.cuda.is_available():
         cases.append(("GPU: base", BASE, 120 if options.full else 20, 2.0))
     rows = []
