@@ -85,6 +85,9 @@ def on_cpu(folder: Path, full: bool) -> list[dict]:
             "s",
             2.0,
             passed=ratio >= 2 and agreement >= AGREEMENT,
+            note=f"the masks of the same chips agree in {agreement:.2%} of the pixels, the maps, "
+            f"where the engine blends overlapping chips, in {map_agreement:.2%}; seconds of the "
+            f"processor {ours['cpu']:.3g} beside {peer['cpu']:.3g}",
             mask_agreement=agreement,
             map_agreement=map_agreement,
             cpu_seconds=ours["cpu"],
@@ -307,7 +310,7 @@ def _cog_rows(
             f"GPU: {BLOCK_IMAGES} block images of {BLOCK_PIXELS} x {BLOCK_PIXELS} pixels, "
             "projected", hours, None, "hours", 48.0, ratio=None, passed=hours < 48,
             size=shard.window.height, acceleration=settings.acceleration,
-            assumptions=f"one GPU, one job after the other, the wall time of a shard of "
+            note=f"one GPU, one job after the other, the wall time of a shard of "
             f"{len(shard.blocks)} blocks with its start and its last compression ({wall:.1f} s), "
             "chips of 512 pixels overlapping by 128; every block has imagery; without Python's own "
             "start",

@@ -75,6 +75,8 @@ def beside(name: str, settings: SegmentationSettings, steps: int, bar: float | N
         f"{name}, one chip of {settings.chip_pixels} pixels in training, beside a plain loop",
         our_seconds / per_chip, peer_seconds / per_chip, "s a chip", bar,
         passed=(bar is None or ratio >= bar) and same, size=steps,
+        note=f"after {steps} steps the loss of unseen chips was {our_loss:.4g} beside "
+        f"{peer_loss:.4g}, their IoU {our_iou:.3f} beside {peer_iou:.3f}",
         loss_unseen=our_loss, peer_loss_unseen=peer_loss, iou_unseen=our_iou,
         peer_iou_unseen=peer_iou,
         precision="bf16" if use_bf16(settings, torch.device(settings.device)) else "fp32",
