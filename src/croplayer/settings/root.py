@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from cropbase.config import Section
 from croplayer.settings.demo import DemoSettings
+from croplayer.settings.desk import DeskSettings
 from croplayer.settings.export import ExportSettings
 from croplayer.settings.grid import GridSettings, PlanSettings
 from croplayer.settings.integration import IntegrationSettings
@@ -80,6 +81,7 @@ class Settings(Section):
         ValidationSettings(), description="three levels, and when to stop"
     )
     export: ExportSettings = Field(ExportSettings(), description="county files")
+    desk: DeskSettings = Field(DeskSettings(), description="the review desk")
     demo: DemoSettings | None = Field(
         None, description="the generated province; null everywhere else"
     )

@@ -1,0 +1,1 @@
+"""The review desk: a local web page on which people interpret blocks."""

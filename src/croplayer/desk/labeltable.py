@@ -1,0 +1,142 @@
+"""A label table as people keep it: CSV, read with its lines, and only ever appended to."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cropbase.atomic import write_text
+from cropbase.errors import InputError
+from croplayer.desk.tasks import Task
+
+PERSON = ("annotator", "labelled_at")
+"""Optional columns: who labelled, and when (ISO 8601, UTC)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a label table. `key`: block, and source where the task has one; `line`: from 1."""
+
+    line: int
+    key: tuple[str, ...]
+    value: str
+    annotator: str = ""
+    labelled_at: str = ""
+
+
+class LabelTable:
+    """The table of one task.
+
+    Every byte of the rows that are there stays, unless the columns `annotator` and `labelled_at`
+    are missing and rows are added: then the old rows get empty fields there.
+
+    Raises InputError for a file that is no CSV table with the columns of the task, or that has
+    rows longer than its header.
+    """
+
+    def __init__(self, path: Path, task: Task) -> None:
+        self.path, self.task = Path(path), task
+        if self.path.suffix.lower() != ".csv":
+            raise InputError(
+                f"labels.{task.key}, {path}, is no CSV table",
+                allowed="a file that ends in .csv",
+                remedy="export into another folder with --folder and import from there",
+            )
+        try:
+            self._text = self.path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            self._text = ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"label table {path} cannot be read", given=error) from None
+        self._header: list[str] = []
+        self.rows: list[Row] = []
+        self._parse()
+
+    def _parse(self) -> None:
+        reader = csv.reader(io.StringIO(self._text, newline=""))
+        body = []
+        try:
+            for cells in reader:
+                if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
+                    continue
+                if not self._header:
+                    self._header = [cell.strip().lower() for cell in cells]
+                else:
+                    body.append((reader.line_num, [cell.strip() for cell in cells]))
+        except csv.Error as error:
+            raise InputError(
+                f"label table {self.path}, line {reader.line_num} cannot be read as CSV",
+                given=error,
+            ) from None
+        needed = [*self.task.keys, self.task.column]
+        missing = [name for name in needed if self._header and name not in self._header]
+        if missing:
+            raise InputError(
+                f"label table {self.path} has no column {missing[0]!r}",
+                given=", ".join(self._header),
+                allowed=",".join([*needed, *PERSON]),
+            )
+        for line, cells in body:
+            if len(cells) > len(self._header):
+                raise InputError(
+                    f"label table {self.path}, line {line} has {len(cells)} fields",
+                    allowed=f"{len(self._header)}: {','.join(self._header)}",
+                    remedy="put a text that holds a comma between quotation marks",
+                )
+            named = dict(zip(self._header, cells, strict=False))
+            self.rows.append(
+                Row(
+                    line,
+                    tuple(named.get(name, "") for name in self.task.keys),
+                    _spelt(named.get(self.task.column, ""), self.task.values),
+                    named.get("annotator", ""),
+                    named.get("labelled_at", ""),
+                )
+            )
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write the table with `rows` at its end, atomically. No rows: nothing is written."""
+        if not rows:
+            return
+        needed = [*self.task.keys, self.task.column, *PERSON]
+        header = self._header + [name for name in needed if name not in self._header]
+        text = self._text if header == self._header else self._widened(header)
+        if text and not text.endswith("\n"):
+            text += "\n"
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, lineterminator="\r\n" if "\r\n" in text else "\n")
+        for row in rows:
+            named = dict(zip(self.task.keys, row.key, strict=True))
+            named |= {self.task.column: row.value}
+            named |= {"annotator": row.annotator, "labelled_at": row.labelled_at}
+            writer.writerow([named.get(name, "") for name in header])
+        write_text(self.path, text + buffer.getvalue())
+
+    def _widened(self, header: list[str]) -> str:
+        """The text of the table with further columns at the end of its header and rows."""
+        buffer = io.StringIO(newline="")
+        writer = csv.writer(buffer, lineterminator="\r\n" if "\r\n" in self._text else "\n")
+        seen = False
+        for cells in csv.reader(io.StringIO(self._text, newline="")):
+            if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
+                writer.writerow(cells)
+            elif not seen:
+                seen = True
+                writer.writerow([*cells, *header[len(cells) :]])
+            else:
+                writer.writerow(cells + [""] * (len(header) - len(cells)))
+        if not seen:
+            writer.writerow(header)
+        return buffer.getvalue()
+
+
+def _spelt(text: str, allowed: Sequence[str]) -> str:
+    """The allowed value that `text` means, whatever its case, spaces, hyphens and slashes."""
+
+    def plain(word: str) -> str:
+        return "_".join(word.lower().replace("-", " ").replace("/", " ").replace("_", " ").split())
+
+    return {plain(value): value for value in allowed}.get(plain(text), text)

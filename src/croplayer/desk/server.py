@@ -1,0 +1,85 @@
+"""The desk as a process: an address, perhaps a token, and a clean end."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+from urllib.parse import urlencode
+
+import uvicorn
+from starlette.applications import Starlette
+
+from cropbase.errors import InputError
+from croplayer.desk.app import build_app
+from croplayer.desk.province import DeskProvince
+
+
+def serve(
+    province: DeskProvince,
+    *,
+    host: str,
+    port: int,
+    names: tuple[str, ...] = (),
+    with_token: bool = False,
+) -> None:
+    """Serve the desk until it is interrupted; prints the address to open.
+
+    Parameters
+    ----------
+    host, port : where to listen; port 0 takes a free one. Elsewhere than on this machine alone a
+        token is always required.
+    names : further host names by which the desk may be called.
+    with_token : require a token on this machine, too (others have accounts on it).
+
+    Raises InputError if the address cannot be had.
+    """
+    listener = _listen(host, port)
+    bound = listener.getsockname()[1]
+    local = is_loopback(host)
+    token = secrets.token_urlsafe(32) if with_token or not local else None
+    own = (socket.gethostname(), socket.getfqdn()) if not local else ()
+    app: Starlette = build_app(province, token=token, names=(*names, *own), loopback_only=local)
+    query = "?" + urlencode({"token": token}) if token else ""
+    shown = f"[{host}]" if ":" in host else host
+    if host in ("0.0.0.0", "::"):
+        shown = socket.gethostname()
+    print(f"{province.settings.province.title}: {len(province.sampled)} blocks to interpret")
+    print(f"Answers are kept in {province.store.path}")
+    print(f"Open http://{shown}:{bound}/{query}", flush=True)
+    print("Stop with Ctrl-C; nothing that was answered is lost.", flush=True)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # how one stops it
+    finally:
+        province.store.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise InputError(
+            f"the desk cannot listen on {host}, port {port}",
+            given=error,
+            remedy="choose another with --port, or 0 for any that is free",
+        ) from None
+    return listener

@@ -1,0 +1,182 @@
+"""Pictures of the mosaics and masks, cut on the fly on the global pixel grid.
+
+A tile of level 0 is 256 x 256 pixels of the grid; each further level covers twice as much ground.
+Tile (0, 0) begins at 180 W, 90 N, so that a tile's address does not depend on files.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cropbase.rasters import open_raster
+from croplayer.grid import BlockGrid, PixelWindow
+from croplayer.report.shards import read_codes, read_imagery
+from croplayer.report.style import OPTION_COLOURS, Extent
+
+TILE = 256
+MAX_LEVEL = 14
+MASK_COLOURS = (OPTION_COLOURS["only_a"], OPTION_COLOURS["only_b"])
+"""Colours of the cropland of source A and B, those of the figures."""
+_UNKNOWN = (110, 110, 110, 150)
+_FILL, _EDGE, _NODATA = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded tile and what HTTP calls its type."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The shard rasters of one stage and source, and where each lies (EPSG:4326)."""
+
+    files: tuple[tuple[Path, Extent], ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> Layer:
+        """The rasters of a folder; none if it is not there. InputError if one is damaged."""
+        files = []
+        for path in sorted(folder.glob("*.tif")):
+            with open_raster(path) as dataset:
+                files.append((path, tuple(dataset.bounds)))
+        return cls(tuple(files))
+
+    def meeting(self, extent: Extent) -> list[Path]:
+        """The rasters that share ground with `extent`."""
+        west, south, east, north = extent
+        return [
+            path
+            for path, (left, bottom, right, top) in self.files
+            if left < east and right > west and bottom < north and top > south
+        ]
+
+
+class TileCutter:
+    """Cuts tiles, and keeps the last ones.
+
+    Parameters
+    ----------
+    grid : the global grid.
+    imagery, masks : layer of each source, A first.
+    cache_bytes : how much encoded tiles may take.
+    """
+
+    def __init__(
+        self,
+        grid: BlockGrid,
+        *,
+        imagery: Mapping[str, Layer],
+        masks: Mapping[str, Layer],
+        cache_bytes: int = 64_000_000,
+    ) -> None:
+        self._grid = grid
+        self._imagery, self._masks = dict(imagery), dict(masks)
+        colours = dict(zip(self._masks, MASK_COLOURS, strict=False))
+        self._palettes = {source: _palette(colour) for source, colour in colours.items()}
+        self._cache = _Cache(cache_bytes)
+
+    def extent(self, level: int, x: int, y: int) -> Extent:
+        """(west, south, east, north) of a tile, degrees."""
+        size = TILE << level
+        return self._grid.window_bounds(PixelWindow(y * size, x * size, size, size))
+
+    def imagery(self, source: str, level: int, x: int, y: int) -> tuple[str, Callable[[], Picture]]:
+        """(tag, how to cut it) of a tile of a source's mosaic; transparent where nothing is."""
+        extent = self.extent(level, x, y)
+        files = self._imagery[source].meeting(extent)
+        key = f"image/{source}/{level}/{x}/{y}/{_state(files)}"
+        return key, lambda: self._cache.get(
+            key, lambda: _encode_image(read_imagery(files, extent, TILE))
+        )
+
+    def mask(
+        self, source: str, level: int, x: int, y: int, *, outline: bool
+    ) -> tuple[str, Callable[[], Picture]]:
+        """(tag, how to cut it) of a tile of a source's mask: its cropland filled or outlined."""
+        extent = self.extent(level, x, y)
+        # One pixel more on each side: an outline must not depend on where tiles end.
+        margin = (extent[2] - extent[0]) / TILE
+        wider = (
+            *(extent[0] - margin, extent[1] - margin),
+            *(extent[2] + margin, extent[3] + margin),
+        )
+        files = self._masks[source].meeting(wider)
+        key = f"mask/{source}/{level}/{x}/{y}/{int(outline)}/{_state(files)}"
+
+        def cut() -> Picture:
+            codes = read_codes(files, wider, TILE + 2)
+            return _encode_mask(codes, self._palettes[source], outline=outline)
+
+        return key, lambda: self._cache.get(key, cut)
+
+
+class _Cache:
+    """The pictures used last, up to a number of bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._held = most, 0
+        self._pictures: OrderedDict[str, Picture] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, make: Callable[[], Picture]) -> Picture:
+        with self._lock:
+            if key in self._pictures:
+                self._pictures.move_to_end(key)
+                return self._pictures[key]
+        picture = make()
+        with self._lock:
+            if key not in self._pictures:
+                self._pictures[key] = picture
+                self._held += len(picture.content)
+            while self._held > self._most:
+                self._held -= len(self._pictures.popitem(last=False)[1].content)
+        return picture
+
+
+def _state(files: list[Path]) -> str:
+    """Changes when a file does: the workflow may replace masks while the desk is open."""
+    return "-".join(f"{(s := path.stat()).st_mtime_ns:x}.{s.st_size:x}" for path in files)
+
+
+def _encode_image(rgba: np.ndarray) -> Picture:
+    """JPEG without subsampled colours; PNG where a part is transparent."""
+    buffer = io.BytesIO()
+    if rgba[..., 3].all():
+        Image.fromarray(rgba[..., :3]).save(buffer, "JPEG", quality=92, subsampling=0)
+        return Picture(buffer.getvalue(), "image/jpeg")
+    Image.fromarray(rgba).save(buffer, "PNG", compress_level=1)
+    return Picture(buffer.getvalue(), "image/png")
+
+
+def _encode_mask(codes: np.ndarray, palette: tuple[bytes, bytes], *, outline: bool) -> Picture:
+    """(258, 258) codes to a 256 pixel PNG: cropland in colour, nodata grey, the rest clear."""
+    inner = codes[1:-1, 1:-1]
+    crop = codes == 1
+    index = np.where(inner == 255, _NODATA, 0).astype(np.uint8)
+    if outline:
+        around = crop[:-2, 1:-1] & crop[2:, 1:-1] & crop[1:-1, :-2] & crop[1:-1, 2:]
+        index[crop[1:-1, 1:-1] & ~around] = _EDGE
+    else:
+        index[crop[1:-1, 1:-1]] = _FILL
+    image = Image.fromarray(index, mode="P")
+    image.putpalette(palette[0])
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", transparency=palette[1], compress_level=1)
+    return Picture(buffer.getvalue(), "image/png")
+
+
+def _palette(colour: str) -> tuple[bytes, bytes]:
+    """(colours, opacities) of clear, filled, edge, nodata."""
+    rgb = bytes.fromhex(colour.removeprefix("#"))
+    return bytes(3) + rgb + rgb + bytes(_UNKNOWN[:3]), bytes([0, 255, 255, _UNKNOWN[3]])
