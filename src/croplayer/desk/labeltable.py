@@ -46,11 +46,15 @@ class LabelTable:
                 remedy="export into another folder with --folder and import from there",
             )
         try:
-            self._text = self.path.read_text(encoding="utf-8-sig")
+            # As bytes: line ends and Excel's byte order mark stay as they are.
+            self._text = self.path.read_bytes().decode("utf-8")
         except FileNotFoundError:
             self._text = ""
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"label table {path} cannot be read", given=error) from None
+        self._mark = "\ufeff" if self._text.startswith("\ufeff") else ""
+        self._text = self._text.removeprefix("\ufeff")
+        self._end = "\r\n" if "\r\n" in self._text else "\n"
         self._header: list[str] = []
         self.rows: list[Row] = []
         self._parse()
@@ -105,20 +109,20 @@ class LabelTable:
         header = self._header + [name for name in needed if name not in self._header]
         text = self._text if header == self._header else self._widened(header)
         if text and not text.endswith("\n"):
-            text += "\n"
+            text += self._end
         buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer, lineterminator="\r\n" if "\r\n" in text else "\n")
+        writer = csv.writer(buffer, lineterminator=self._end)
         for row in rows:
             named = dict(zip(self.task.keys, row.key, strict=True))
             named |= {self.task.column: row.value}
             named |= {"annotator": row.annotator, "labelled_at": row.labelled_at}
             writer.writerow([named.get(name, "") for name in header])
-        write_text(self.path, text + buffer.getvalue())
+        write_text(self.path, self._mark + text + buffer.getvalue())
 
     def _widened(self, header: list[str]) -> str:
         """The text of the table with further columns at the end of its header and rows."""
         buffer = io.StringIO(newline="")
-        writer = csv.writer(buffer, lineterminator="\r\n" if "\r\n" in self._text else "\n")
+        writer = csv.writer(buffer, lineterminator=self._end)
         seen = False
         for cells in csv.reader(io.StringIO(self._text, newline="")):
             if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):

@@ -73,6 +73,7 @@ def open_province(
     config_folder: Path = Path("config"),
     results: Path = Path("results"),
     ranked: Path | None = None,
+    database: Path | None = None,
 ) -> DeskProvince:
     """Gather what the desk needs.
 
@@ -80,6 +81,7 @@ def open_province(
     ----------
     ranked : a list of blocks to begin with: CSV, Parquet or a vector file with `block_id`, and
         optionally `rank` (1 first) and `reason`.
+    database : keep the answers there and not in the file of the configuration.
 
     Raises ConfigError for a faulty configuration, InputError if the province is not planned, has no
     mosaic yet, or a file cannot be used.
@@ -101,7 +103,7 @@ def open_province(
     facts = Facts(folder, sources)
     sampled = _sampled(blocks, settings.desk.every_blocks)
     orders, reasons = orders_of(sampled, facts, settings.desk.double_seed, ranked)
-    store = open_store(name, settings)
+    store = open_store(name, settings, database)
     handouts = {
         key: Handout(
             task,
@@ -132,9 +134,9 @@ def open_province(
     )
 
 
-def open_store(name: str, settings: Settings) -> Store:
+def open_store(name: str, settings: Settings, database: Path | None = None) -> Store:
     """The database of a province's answers. Raises InputError if it cannot be used."""
-    path = settings.desk.database or settings.data_root / "desk" / f"{name}.sqlite"
+    path = database or settings.desk.database or settings.data_root / "desk" / f"{name}.sqlite"
     return Store(
         path,
         {

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "croplayer_desk"
 _SAFE = ("GET", "HEAD")
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?")
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
@@ -117,10 +119,9 @@ class Guard:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header, without port and brackets, in lower case."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.rpartition(":")[0].lower().rstrip(".") if ":" in host else host.lower().rstrip(".")
+    """The name in a Host header, without port and brackets, in lower case; "" if it is none."""
+    found = _HOST.fullmatch(host.lower())
+    return found["name"].strip("[]").rstrip(".") if found else ""
 
 
 def _same_origin(headers: Headers, host: str) -> bool:

@@ -1,0 +1,131 @@
+"""`python -m croplayer.desk.screenshots PROVINCE`: the pictures of docs/desk.md, from a browser.
+
+Needs playwright (it comes with the tests) and Chromium. The desk works on a database of its own, so
+that pictures leave no answers behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from cropbase.atomic import atomic_path
+from cropbase.errors import DependencyError
+from croplayer.desk.app import build_app
+from croplayer.desk.province import open_province
+from croplayer.desk.server import listen
+from croplayer.imports.commands import run_command
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+"""Names of the browser's program, the first that there is."""
+
+
+def browser_path() -> str:
+    """The system's Chromium. Raises DependencyError if there is none."""
+    for name in BROWSERS:
+        if (path := shutil.which(name)) is not None:
+            return path
+    raise DependencyError(
+        "no Chromium was found", given=", ".join(BROWSERS), remedy="Debian: apt install chromium"
+    )
+
+
+def take_screenshots(province: str, folder: Path, *, config_folder: Path) -> list[Path]:
+    """Write `desk_coverage.png`, `desk_semantic.png` and `desk_options.png` into `folder`.
+
+    Raises DependencyError where playwright or Chromium is not installed.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise DependencyError(
+            "the package playwright is not installed", remedy="pip install playwright"
+        ) from None
+    made = []
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _served(province, config_folder, Path(scratch) / "desk.sqlite") as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        for name, theme, steps in _PICTURES:
+            size = {"width": 1280, "height": 720}
+            page = browser.new_context(viewport=size, color_scheme=theme).new_page()
+            page.goto(f"{address}#{name}")
+            page.get_by_label("Your name").fill("Anna")
+            page.get_by_role("button", name="Begin").click()
+            steps(page)
+            page.wait_for_load_state("networkidle")
+            page.wait_for_selector("#message", state="hidden")
+            made.append(folder / f"desk_{name}.png")
+            with atomic_path(made[-1]) as path:
+                page.screenshot(path=path)
+        browser.close()
+    return made
+
+
+def _press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.wait_for_selector("body:not([aria-busy])")
+        page.wait_for_selector("#choices button:enabled")
+        page.keyboard.press(key)
+
+
+_PICTURES = (
+    ("coverage", "light", lambda page: _press(page, "1", "2", "1", "2", "1")),
+    ("semantic", "light", lambda page: _press(page, "1", "4", "1")),
+    ("options", "dark", lambda page: _press(page, "2", "o", "]", "]", "]")),
+)
+"""Kind of interpretation, light or dark, and what is done before the picture is taken."""
+
+
+@contextmanager
+def _served(province: str, config_folder: Path, database: Path) -> Iterator[str]:
+    """The desk in a thread, with its answers in `database`; yields its address."""
+    desk = open_province(province, config_folder=config_folder, database=database)
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(build_app(desk), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+        desk.store.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; a user's mistake is one message."""
+    parser = argparse.ArgumentParser(
+        prog="python -m croplayer.desk.screenshots",
+        description="Pictures of the review desk for the documentation.",
+    )
+    parser.add_argument("province", help="name of the province's configuration")
+    parser.add_argument("--folder", type=Path, default=Path("docs/img"), help="where they go")
+    parser.add_argument(
+        "--config-folder", type=Path, default=Path("config"), help="folder of default.yaml"
+    )
+    given = parser.parse_args(arguments)
+    return run_command(
+        lambda: print(
+            *take_screenshots(given.province, given.folder, config_folder=given.config_folder),
+            sep="\n",
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
