@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test naip-fields naip-two-dates crops lint format schema clean
+# What `make desk` and `make desk-export` hand on, e.g. DESK="--port 9000 --ranked next.gpkg".
+DESK ?=
+
+.PHONY: help demo test desk desk-export naip-fields naip-two-dates crops lint format schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +26,14 @@ demo: $(STAMP) ## map the built-in, generated province from tiles to county file
 
 test: $(STAMP) ## all tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+desk: $(STAMP) ## review desk, a local web page to interpret blocks: make desk PROVINCE=demo
+	@test -n "$(PROVINCE)" || { echo "Which province? make desk PROVINCE=demo"; exit 1; }
+	@$(BIN)/python -m croplayer.desk $(PROVINCE) $(DESK)
+
+desk-export: $(STAMP) ## add the desk's answers to the label tables: make desk-export PROVINCE=demo
+	@test -n "$(PROVINCE)" || { echo "Which province? make desk-export PROVINCE=demo"; exit 1; }
+	@$(BIN)/python -m croplayer.desk $(PROVINCE) --export $(DESK)
 
 # Real imagery, read in place from DATA_ROOT (see docs/real_runs.md).
 DATA_ROOT ?= $(or $(CROPLAYER_DATA_ROOT),../shared/data)

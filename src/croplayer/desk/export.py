@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cropbase.atomic import write_text
-from croplayer.desk.labeltable import LabelTable, Row
+from croplayer.desk.labeltable import Row, rows_of, target_table
 from croplayer.desk.store import Event, Store
 from croplayer.desk.tasks import Task
 
 FINDING_COLUMNS = (
     *("task", "finding", "block_id", "source", "annotator", "answer", "labelled_at"),
-    *("in_table", "table_annotator", "table_line", "note"),
+    *("in_table", "table_annotator", "table_row", "note"),
 )
 MEANINGS = {
     "added": "row added",
@@ -42,16 +42,17 @@ class Outcome:
 def export_task(store: Store, task: Task, table: Path, *, with_conflicts: bool = False) -> Outcome:
     """Add the answers of a task that stand to its label table.
 
-    Each annotator's answer becomes a row of its own with `annotator` and `labelled_at`; a table
+    `table` is a file, or a folder of files in which the desk adds to `desk.csv`. Each annotator's
+    answer becomes a row of its own with `annotator` and `labelled_at`; a table
     with two rows for a key is how double labelling is written down. An answer that contradicts
     what the table already holds from somebody else, or from the same annotator at the same time
     or later, is a conflict: listed, and added only if `with_conflicts`.
 
     Exporting twice adds nothing the second time. Raises InputError if the table cannot be read.
     """
-    held = LabelTable(table, task)
+    held = target_table(table, task)
     by_key: dict[tuple[str, ...], list[Row]] = {}
-    for row in held.rows:
+    for row in rows_of(table, task):
         by_key.setdefault(row.key, []).append(row)
     events = store.standing(task.key)
     names = {event.annotator for event in events}
@@ -59,7 +60,7 @@ def export_task(store: Store, task: Task, table: Path, *, with_conflicts: bool =
     for event in events:
         if event.action == "answer":
             answers.setdefault(_key(task, event), set()).add(event.value)
-    outcome, added = Outcome(Path(table)), []
+    outcome, added = Outcome(held.path), []
     for event in events:
         key = _key(task, event)
         finding, old = _judge(event, by_key.get(key, []), names)
@@ -69,7 +70,7 @@ def export_task(store: Store, task: Task, table: Path, *, with_conflicts: bool =
         if finding in ("added", "revised", "disagrees") or (
             finding == "conflict" and with_conflicts
         ):
-            added.append(Row(0, key, event.value, event.annotator, event.at))
+            added.append(Row(key, event.value, event.annotator, event.at))
     held.append(sorted(added, key=lambda row: (row.key, row.labelled_at, row.annotator)))
     return outcome
 
@@ -110,7 +111,7 @@ def _finding(task: Task, event: Event, finding: str, old: Row | None) -> dict[st
         "labelled_at": event.at,
         "in_table": old.value if old else "",
         "table_annotator": old.annotator if old else "",
-        "table_line": str(old.line) if old else "",
+        "table_row": f"{old.file}, line {old.line}" if old else "",
         "note": event.note,
     }
 
@@ -146,8 +147,8 @@ def summary(outcomes: Iterable[Outcome], findings: Path) -> str:
             where = " ".join(part for part in (row["block_id"], row["source"]) if part)
             by = row["table_annotator"] or "nobody named"
             lines.append(
-                f"         conflict: {where}: {row['annotator']} says {row['answer']}, line"
-                f" {row['table_line']} says {row['in_table']} ({by})"
+                f"         conflict: {where}: {row['annotator']} says {row['answer']},"
+                f" {row['table_row']} says {row['in_table']} ({by})"
             )
         if len(conflicts) > 20:
             lines.append(f"         ... and {len(conflicts) - 20} more")

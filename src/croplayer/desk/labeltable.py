@@ -18,13 +18,28 @@ PERSON = ("annotator", "labelled_at")
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a label table. `key`: block, and source where the task has one; `line`: from 1."""
+    """A row of a label table. `key`: block, and source where the task has one. `file` and `line`
+    (from 1) say where it stands."""
 
-    line: int
     key: tuple[str, ...]
     value: str
     annotator: str = ""
     labelled_at: str = ""
+    file: str = ""
+    line: int = 0
+
+
+def target_table(path: Path, task: Task) -> LabelTable:
+    """The table that the desk appends to: the file itself, or `desk.csv` of a folder of tables."""
+    path = Path(path)
+    return LabelTable(path / "desk.csv" if path.is_dir() else path, task)
+
+
+def rows_of(path: Path, task: Task) -> list[Row]:
+    """The rows of a table, or of every CSV table in a folder. Raises InputError like LabelTable."""
+    path = Path(path)
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    return [row for file in files for row in LabelTable(file, task).rows]
 
 
 class LabelTable:
@@ -93,11 +108,12 @@ class LabelTable:
             named = dict(zip(self._header, cells, strict=False))
             self.rows.append(
                 Row(
-                    line,
                     tuple(named.get(name, "") for name in self.task.keys),
                     _spelt(named.get(self.task.column, ""), self.task.values),
                     named.get("annotator", ""),
                     named.get("labelled_at", ""),
+                    self.path.name,
+                    line,
                 )
             )
 

@@ -13,7 +13,7 @@ import numpy as np
 from cropbase.errors import InputError
 from croplayer.desk.facts import Facts
 from croplayer.desk.handout import Handout, Item
-from croplayer.desk.labeltable import LabelTable
+from croplayer.desk.labeltable import rows_of
 from croplayer.desk.orders import ORDERS, orders_of
 from croplayer.desk.store import Store
 from croplayer.desk.tasks import Task, tasks_of
@@ -183,7 +183,7 @@ def _sampled(blocks: gpd.GeoDataFrame, every: int) -> list[str]:
 
 
 def table_path(settings: Settings, task: Task, folder: Path | None = None) -> Path | None:
-    """Where the answers of a task go: the table of the configuration, or one in `folder`."""
+    """Where the answers of a task go: what the configuration names, or a table in `folder`."""
     if folder is not None:
         return folder / f"{task.key}.csv"
     return getattr(settings.labels, task.key)
@@ -194,7 +194,7 @@ def _labelled(settings: Settings, task: Task) -> Sequence[Item]:
     path = table_path(settings, task)
     if path is None or not path.exists():
         return []
-    if path.suffix.lower() != ".csv":
+    if path.is_file() and path.suffix.lower() != ".csv":
         log.warning("%s is no CSV: the blocks that it holds are handed out, too", path)
         return []
-    return [Item(*(*row.key, "")[:2]) for row in LabelTable(path, task).rows]
+    return [Item(*(*row.key, "")[:2]) for row in rows_of(path, task)]

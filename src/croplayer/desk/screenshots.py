@@ -10,19 +10,15 @@ import argparse
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from cropbase.atomic import atomic_path
 from cropbase.errors import DependencyError
-from croplayer.desk.app import build_app
 from croplayer.desk.province import open_province
-from croplayer.desk.server import listen
+from croplayer.desk.server import in_background
 from croplayer.imports.commands import run_command
 
 if TYPE_CHECKING:
@@ -43,7 +39,7 @@ def browser_path() -> str:
 
 
 def take_screenshots(province: str, folder: Path, *, config_folder: Path) -> list[Path]:
-    """Write `desk_coverage.png`, `desk_semantic.png` and `desk_options.png` into `folder`.
+    """Write `desk_coverage.jpg`, `desk_semantic.jpg` and `desk_options.jpg` into `folder`.
 
     Raises DependencyError where playwright or Chromium is not installed.
     """
@@ -69,9 +65,9 @@ def take_screenshots(province: str, folder: Path, *, config_folder: Path) -> lis
             steps(page)
             page.wait_for_load_state("networkidle")
             page.wait_for_selector("#message", state="hidden")
-            made.append(folder / f"desk_{name}.png")
+            made.append(folder / f"desk_{name}.jpg")
             with atomic_path(made[-1]) as path:
-                page.screenshot(path=path)
+                page.screenshot(path=path, type="jpeg", quality=82)
         browser.close()
     return made
 
@@ -93,17 +89,12 @@ _PICTURES = (
 
 @contextmanager
 def _served(province: str, config_folder: Path, database: Path) -> Iterator[str]:
-    """The desk in a thread, with its answers in `database`; yields its address."""
+    """The desk with its answers in `database`; yields its address."""
     desk = open_province(province, config_folder=config_folder, database=database)
-    listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(desk), log_level="warning"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with in_background(desk) as address:
+            yield address
     finally:
-        server.should_exit = True
-        thread.join()
         desk.store.close()
 
 

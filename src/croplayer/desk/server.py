@@ -5,6 +5,9 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import uvicorn
@@ -57,6 +60,20 @@ def serve(
         pass  # how one stops it
     finally:
         province.store.close()
+
+
+@contextmanager
+def in_background(province: DeskProvince) -> Iterator[str]:
+    """Serve the desk in a thread of this process, on a free port; yields its address."""
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(build_app(province), log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def is_loopback(host: str) -> bool:

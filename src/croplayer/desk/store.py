@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS events (
     label_round INTEGER NOT NULL,
     undoes INTEGER UNIQUE REFERENCES events (id)
 );
-CREATE INDEX IF NOT EXISTS events_by_item ON events (task, annotator, block_id, source, id);
+CREATE INDEX IF NOT EXISTS events_by_annotator ON events (task, annotator, id);
+CREATE INDEX IF NOT EXISTS events_by_task ON events (task, id);
 CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
 CREATE TRIGGER IF NOT EXISTS events_last BEFORE DELETE ON events
@@ -181,7 +182,9 @@ class Store:
             if (done := seen.fetchone()) is not None:
                 return self._event(done[0])
             last = self._db.execute(
-                "SELECT max(id) FROM standing WHERE annotator = ? AND task = ?", (annotator, task)
+                "SELECT max(id) FROM events WHERE task = ? AND annotator = ? AND action != 'undo'"
+                " AND id NOT IN (SELECT undoes FROM events WHERE undoes IS NOT NULL)",
+                (task, annotator),
             ).fetchone()[0]
             if last is None:
                 return None
@@ -219,6 +222,15 @@ class Store:
                 f"SELECT {_COLUMNS} FROM standing WHERE task = ? ORDER BY id", (task,)
             )
             return [Event(*row) for row in rows]
+
+    def after(self, task: str, number: int) -> list[tuple[Event, int | None]]:
+        """The events of a task after that of id `number`, with the id of what each takes back."""
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS}, undoes FROM events WHERE task = ? AND id > ? ORDER BY id",
+                (task, number),
+            )
+            return [(Event(*row[:-1]), row[-1]) for row in rows]
 
     def count(self) -> int:
         """Number of events of every kind: it only grows."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from cropbase.rasters import open_raster
 from croplayer.grid import BlockGrid, PixelWindow
@@ -23,10 +24,12 @@ from croplayer.report.style import OPTION_COLOURS, Extent
 
 TILE = 256
 MAX_LEVEL = 14
+OUTLINE = 2
+"""Thickness of the outline of a mask, pixels of the tile."""
 MASK_COLOURS = (OPTION_COLOURS["only_a"], OPTION_COLOURS["only_b"])
 """Colours of the cropland of source A and B, those of the figures."""
 _UNKNOWN = (110, 110, 110, 150)
-_FILL, _EDGE, _NODATA = 1, 2, 3
+_CROP, _NODATA = 1, 2
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,8 @@ class TileCutter:
     ) -> tuple[str, Callable[[], Picture]]:
         """(tag, how to cut it) of a tile of a source's mask: its cropland filled or outlined."""
         extent = self.extent(level, x, y)
-        # One pixel more on each side: an outline must not depend on where tiles end.
-        margin = (extent[2] - extent[0]) / TILE
+        # A margin on each side: an outline must not depend on where tiles end.
+        margin = OUTLINE * (extent[2] - extent[0]) / TILE
         wider = (
             *(extent[0] - margin, extent[1] - margin),
             *(extent[2] + margin, extent[3] + margin),
@@ -115,7 +118,7 @@ class TileCutter:
         key = f"mask/{source}/{level}/{x}/{y}/{int(outline)}/{_state(files)}"
 
         def cut() -> Picture:
-            codes = read_codes(files, wider, TILE + 2)
+            codes = read_codes(files, wider, TILE + 2 * OUTLINE)
             return _encode_mask(codes, self._palettes[source], outline=outline)
 
         return key, lambda: self._cache.get(key, cut)
@@ -160,15 +163,13 @@ def _encode_image(rgba: np.ndarray) -> Picture:
 
 
 def _encode_mask(codes: np.ndarray, palette: tuple[bytes, bytes], *, outline: bool) -> Picture:
-    """(258, 258) codes to a 256 pixel PNG: cropland in colour, nodata grey, the rest clear."""
-    inner = codes[1:-1, 1:-1]
+    """Codes of a tile and its margin to PNG: cropland in colour, nodata grey, the rest clear."""
     crop = codes == 1
-    index = np.where(inner == 255, _NODATA, 0).astype(np.uint8)
     if outline:
-        around = crop[:-2, 1:-1] & crop[2:, 1:-1] & crop[1:-1, :-2] & crop[1:-1, 2:]
-        index[crop[1:-1, 1:-1] & ~around] = _EDGE
-    else:
-        index[crop[1:-1, 1:-1]] = _FILL
+        crop &= ~ndimage.binary_erosion(crop, iterations=OUTLINE)
+    inner = slice(OUTLINE, -OUTLINE), slice(OUTLINE, -OUTLINE)
+    index = np.where(codes[inner] == 255, _NODATA, 0).astype(np.uint8)
+    index[crop[inner]] = _CROP
     image = Image.fromarray(index, mode="P")
     image.putpalette(palette[0])
     buffer = io.BytesIO()
@@ -177,6 +178,6 @@ def _encode_mask(codes: np.ndarray, palette: tuple[bytes, bytes], *, outline: bo
 
 
 def _palette(colour: str) -> tuple[bytes, bytes]:
-    """(colours, opacities) of clear, filled, edge, nodata."""
+    """(colours, opacities) of clear, cropland, nodata."""
     rgb = bytes.fromhex(colour.removeprefix("#"))
-    return bytes(3) + rgb + rgb + bytes(_UNKNOWN[:3]), bytes([0, 255, 255, _UNKNOWN[3]])
+    return bytes(3) + rgb + bytes(_UNKNOWN[:3]), bytes([0, 255, _UNKNOWN[3]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from croplayer.desk.bodies import AnswerBody, NextBody, OpenBody, UndoBody
-from croplayer.desk.handout import SCOPES, Handout, Item, Standing
+from croplayer.desk.handout import SCOPES, Handout, Item
 from croplayer.desk.province import DeskProvince
 from croplayer.desk.tiles import MASK_COLOURS, MAX_LEVEL, TILE
 
@@ -150,10 +150,9 @@ def _item_view(
 ) -> dict[str, Any]:
     """An item as the page shows it. What others answered is told only where nothing is left to
     answer independently."""
-    standing = Standing.of(desk.store, handout.task)
-    own = standing.by(item, annotator)
+    own = handout.own(item, annotator)
     place = desk.places[item.block_id]
-    others = {} if handout.blind(item.block_id) else standing.answers(item)
+    others = {} if handout.blind(item.block_id) else handout.answers(item)
     return {
         "block_id": item.block_id,
         "source": item.source,
@@ -163,7 +162,7 @@ def _item_view(
         "reason": desk.reasons.get(item.block_id, ""),
         "facts": desk.facts.of(item.block_id),
         "own": own and {"action": own.action, "value": own.value, "note": own.note, "at": own.at},
-        "others": {who: event.value for who, event in others.items() if who != annotator},
+        "others": {who: value for who, value in others.items() if who != annotator},
         "taken_by": taken_by or [],
         "double": handout.blind(item.block_id),
     }

@@ -98,8 +98,7 @@ export class Look {
       single: [content(seen, mask, other)],
       side: [content(a, mask), content(b, mask)],
       sources: [content(a, mask), content(b, mask)],
-      // The line itself tells image from mask: the mask is there whatever the box says.
-      mask: [content(seen, false, other), content(seen, true, ", mask")],
+      mask: [content(seen, false, other), content(seen, mask, mask ? ", mask" : "")],
     };
     this.viewer.arrange(mode, contents[mode]);
   }

@@ -196,11 +196,18 @@ class Desk {
       const { action, value, note } = content.undone;
       tell(action === "skip" ? "Taken back: skipped" : `Taken back: ${value}`);
       this.#progress(content.progress);
-      this.trail.splice(this.at, Infinity, content.item);
-      this.at = this.trail.length - 1;
+      this.#backTo(content.item);
       this.#show(content.item);
       $("note").value = note;
     });
+  }
+
+  /** Stand at an item of the trail; one of an earlier visit is put in. */
+  #backTo(item) {
+    const index = this.trail.findLastIndex(
+      ({ block_id, source }) => block_id === item.block_id && source === item.source);
+    if (index >= 0) this.at = index;
+    else this.trail.splice((this.at = Math.max(this.at, 0)), 0, item);
   }
 
   #who() {

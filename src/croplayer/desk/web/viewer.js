@@ -42,7 +42,9 @@ export class Viewer {
       zoomControl: false,
       attributionControl: false,
     });
-    map.getContainer().setAttribute("aria-label", `Imagery, ${side}: arrow keys move, + and - zoom`);
+    const container = map.getContainer();
+    container.setAttribute("role", "group");
+    container.setAttribute("aria-label", `Imagery, ${side}: arrow keys move, + and - zoom`);
     map.createPane("masks").style.zIndex = 300;
     map.setView([0, 0], 0);
     return { map, side, source: null, image: null, mask: null, frame: null };

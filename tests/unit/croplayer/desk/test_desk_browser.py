@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 
 import pytest
 
 from croplayer.desk.screenshots import BROWSERS, browser_path
+from croplayer.desk.server import in_background
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe
@@ -20,13 +22,20 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium():
     with sync_playwright() as playwright:
         # No sandbox: tests run as root in containers, where Chromium refuses to start with one.
         browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def address(open_desk):
+    """The address of a desk in this process."""
+    with in_background(open_desk()) as address:
+        yield address
 
 
 @pytest.fixture
@@ -65,34 +74,33 @@ def answered(page, count):
     page.wait_for_selector("body:not([aria-busy])")
 
 
-def test_an_annotator_works_with_the_keyboard_alone(tiny, sit_down):
-    with tiny.served() as (_, address):
-        page = sit_down(address)
-        choose(page, "Semantic class")
-        first = page.locator("#block-id").text_content()
-        page.keyboard.press("2")
-        answered(page, 1)
-        expect(page.locator("#block-id")).not_to_have_text(first)
-        page.keyboard.press("n")
-        page.keyboard.type("edge of a river: 1 2 3")
-        page.keyboard.press("Enter")
-        page.keyboard.press("4")
-        answered(page, 2)
-        page.keyboard.press("x")
-        expect(page.locator("#own")).to_contain_text("1 skipped")
-        page.wait_for_selector("body:not([aria-busy])")
-        page.keyboard.press("z")
-        expect(page.locator("#own")).to_contain_text("0 skipped")
-        page.wait_for_selector("body:not([aria-busy])")
-        page.keyboard.press("Control+z")
-        answered(page, 1)
-        expect(page.get_by_label("Note")).to_have_value("edge of a river: 1 2 3")
-        page.keyboard.press("k")
-        expect(page.locator("#block-id")).to_have_text(first)
-        expect(page.locator("[data-value=FP]")).to_have_attribute("aria-pressed", "true")
-        page.wait_for_selector("body:not([aria-busy])")
-        page.keyboard.press("1")
-        expect(page.locator("[data-value=TP] .count")).to_have_text("1")
+def test_an_annotator_works_with_the_keyboard_alone(tiny, address, sit_down):
+    page = sit_down(address)
+    choose(page, "Semantic class")
+    first = page.locator("#block-id").text_content()
+    page.keyboard.press("2")
+    answered(page, 1)
+    expect(page.locator("#block-id")).not_to_have_text(first)
+    page.keyboard.press("n")
+    page.keyboard.type("edge of a river: 1 2 3")
+    page.keyboard.press("Enter")
+    page.keyboard.press("4")
+    answered(page, 2)
+    page.keyboard.press("x")
+    expect(page.locator("#own")).to_contain_text("1 skipped")
+    page.wait_for_selector("body:not([aria-busy])")
+    page.keyboard.press("z")
+    expect(page.locator("#own")).to_contain_text("0 skipped")
+    page.wait_for_selector("body:not([aria-busy])")
+    page.keyboard.press("Control+z")
+    answered(page, 1)
+    expect(page.get_by_label("Note")).to_have_value("edge of a river: 1 2 3")
+    page.keyboard.press("k")
+    expect(page.locator("#block-id")).to_have_text(first)
+    expect(page.locator("[data-value=FP]")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_selector("body:not([aria-busy])")
+    page.keyboard.press("1")
+    expect(page.locator("[data-value=TP] .count")).to_have_text("1")
     block, source = first.split(", ")
     kept = events(tiny)
     assert kept[0] == ("Anna", "semantic", block, source, "answer", "FP", "")
@@ -101,42 +109,40 @@ def test_an_annotator_works_with_the_keyboard_alone(tiny, sit_down):
     assert kept[5][2:6] == (block, source, "answer", "TP")
 
 
-def test_both_maps_show_the_block_and_move_in_step(tiny, sit_down):
-    with tiny.served() as (_, address):
-        page = sit_down(address)
-        choose(page, "Integration option")
-        tiles = page.locator("#map-left .leaflet-tile-loaded, #map-right .leaflet-tile-loaded")
-        expect(tiles.nth(7)).to_be_attached()
-        sheets = [page.locator(f"#map-{side}").bounding_box() for side in ("left", "right")]
-        assert abs(sheets[0]["width"] - sheets[1]["width"]) < 2 and sheets[1]["x"] > sheets[0]["x"]
+def test_both_maps_show_the_block_and_move_in_step(address, sit_down):
+    page = sit_down(address)
+    choose(page, "Integration option")
+    tiles = page.locator("#map-left .leaflet-tile-loaded, #map-right .leaflet-tile-loaded")
+    expect(tiles.nth(7)).to_be_attached()
+    sheets = [page.locator(f"#map-{side}").bounding_box() for side in ("left", "right")]
+    assert abs(sheets[0]["width"] - sheets[1]["width"]) < 2 and sheets[1]["x"] > sheets[0]["x"]
 
-        def frames():
-            return [
-                page.locator(f"#map-{side} path").first.bounding_box() for side in ("left", "right")
-            ]
+    def frames():
+        return [
+            page.locator(f"#map-{side} path").first.bounding_box() for side in ("left", "right")
+        ]
 
-        def in_step():
-            boxes = frames()
-            return (
-                all(
-                    abs((boxes[0][k] - sheets[0][k]) - (boxes[1][k] - sheets[1][k])) < 1.5
-                    for k in "xy"
-                )
-                and abs(boxes[0]["width"] - boxes[1]["width"]) < 1.5
+    def in_step():
+        boxes = frames()
+        return (
+            all(
+                abs((boxes[0][k] - sheets[0][k]) - (boxes[1][k] - sheets[1][k])) < 1.5 for k in "xy"
             )
+            and abs(boxes[0]["width"] - boxes[1]["width"]) < 1.5
+        )
 
-        before = frames()
-        assert in_step()
-        middle = sheets[1]["x"] + sheets[1]["width"] / 2, sheets[1]["y"] + sheets[1]["height"] / 2
-        page.mouse.move(*middle)
-        page.mouse.down()
-        page.mouse.move(middle[0] + 60, middle[1] + 30, steps=4)
-        page.mouse.up()
-        assert in_step() and abs(frames()[0]["x"] - before[0]["x"] - 60) < 3
-        page.keyboard.press("+")
-        assert in_step() and frames()[0]["width"] > before[0]["width"] * 1.2
-        page.keyboard.press("f")
-        assert in_step() and abs(frames()[0]["x"] - before[0]["x"]) < 1.5
+    before = frames()
+    assert in_step()
+    middle = sheets[1]["x"] + sheets[1]["width"] / 2, sheets[1]["y"] + sheets[1]["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 60, middle[1] + 30, steps=4)
+    page.mouse.up()
+    assert in_step() and abs(frames()[0]["x"] - before[0]["x"] - 60) < 3
+    page.keyboard.press("+")
+    assert in_step() and frames()[0]["width"] > before[0]["width"] * 1.2
+    page.keyboard.press("f")
+    assert in_step() and abs(frames()[0]["x"] - before[0]["x"]) < 1.5
 
 
 def colours(page, left, top, width, height):
@@ -151,64 +157,61 @@ def colours(page, left, top, width, height):
     return np.asarray(image).astype(float).reshape(-1, 3).mean(axis=0)
 
 
-def test_the_slider_uncovers_the_mask_and_keys_move_it(tiny, sit_down):
-    with tiny.served() as (_, address):
-        page = sit_down(address)
-        choose(page, "Semantic class")
-        page.get_by_label("Opacity").fill("100")
-        expect(page.locator("#stage")).to_have_attribute("data-mode", "mask")
-        expect(
-            page.locator("#map-right .leaflet-masks-pane .leaflet-tile-loaded").first
-        ).to_be_attached()
-        page.wait_for_load_state("networkidle")
-        box = page.locator("#stage").bounding_box()
-        strip = (box["x"] + box["width"] * 0.55, box["y"] + 60, 60, box["height"] - 120)
-        shown = colours(page, *strip)
-        slider = page.get_by_role("slider", name="Compare")
-        slider.focus()
-        page.keyboard.press("End")
-        expect(slider).to_have_attribute("aria-valuenow", "100")
-        plain = colours(page, *strip)
-        assert abs(shown - plain).max() > 8, "the mask lies right of the line"
-        page.keyboard.press("Home")
-        assert abs(colours(page, *strip) - shown).max() < 1
-        # Dragged with the pointer to a quarter.
-        handle = slider.bounding_box()
-        page.mouse.move(handle["x"] + 11, handle["y"] + 20)
-        page.mouse.down()
-        page.mouse.move(box["x"] + box["width"] * 0.25, handle["y"] + 20, steps=3)
-        page.mouse.up()
-        expect(slider).to_have_attribute("aria-valuenow", "25")
+def test_the_slider_uncovers_the_mask_and_keys_move_it(address, sit_down):
+    page = sit_down(address)
+    choose(page, "Semantic class")
+    page.get_by_label("Opacity").fill("100")
+    expect(page.locator("#stage")).to_have_attribute("data-mode", "mask")
+    expect(
+        page.locator("#map-right .leaflet-masks-pane .leaflet-tile-loaded").first
+    ).to_be_attached()
+    page.wait_for_load_state("networkidle")
+    box = page.locator("#stage").bounding_box()
+    strip = (box["x"] + box["width"] * 0.55, box["y"] + 60, 60, box["height"] - 120)
+    shown = colours(page, *strip)
+    slider = page.get_by_role("slider", name="Compare")
+    slider.focus()
+    page.keyboard.press("End")
+    expect(slider).to_have_attribute("aria-valuenow", "100")
+    plain = colours(page, *strip)
+    assert abs(shown - plain).max() > 8, "the mask lies right of the line"
+    page.keyboard.press("Home")
+    assert abs(colours(page, *strip) - shown).max() < 1
+    # Dragged with the pointer to a quarter.
+    handle = slider.bounding_box()
+    page.mouse.move(handle["x"] + 11, handle["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.25, handle["y"] + 20, steps=3)
+    page.mouse.up()
+    expect(slider).to_have_attribute("aria-valuenow", "25")
 
 
-def test_the_mask_can_be_toggled_and_faded(tiny, sit_down):
-    with tiny.served() as (_, address):
-        page = sit_down(address)
-        choose(page, "Integration option")
-        mask = page.locator("#map-left .leaflet-masks-pane .leaflet-layer")
-        expect(mask).to_be_attached()
-        page.keyboard.press("m")
-        expect(mask).not_to_be_attached()
-        page.keyboard.press("m")
-        page.keyboard.press("]")
-        assert mask.evaluate("layer => layer.style.opacity") == "0.6"
-        source = "#map-left .leaflet-masks-pane img"
-        assert "/tiles/mask/google/" in page.locator(source).first.get_attribute("src")
-        page.keyboard.press("o")
-        expect(page.locator(source).first).to_have_attribute(
-            "src", __import__("re").compile("/tiles/outline/google/")
-        )
+def test_the_mask_can_be_toggled_and_faded(address, sit_down):
+    page = sit_down(address)
+    choose(page, "Integration option")
+    mask = page.locator("#map-left .leaflet-masks-pane .leaflet-layer")
+    expect(mask).to_be_attached()
+    page.keyboard.press("m")
+    expect(mask).not_to_be_attached()
+    page.keyboard.press("m")
+    page.keyboard.press("]")
+    assert mask.evaluate("layer => layer.style.opacity") == "0.6"
+    source = "#map-left .leaflet-masks-pane img"
+    assert "/tiles/mask/google/" in page.locator(source).first.get_attribute("src")
+    page.keyboard.press("o")
+    expect(page.locator(source).first).to_have_attribute(
+        "src", re.compile("/tiles/outline/google/")
+    )
 
 
-def test_two_annotators_in_two_browsers(tiny, sit_down):
-    with tiny.served() as (_, address):
-        anna, ben = sit_down(address, "Anna"), sit_down(address, "Ben")
-        blocks = [page.locator("#block-id").text_content() for page in (anna, ben)]
-        assert blocks[0] != blocks[1]
-        ben.get_by_label("Go to block").fill(blocks[0].split(",")[0])
-        ben.get_by_role("button", name="Go", exact=True).click()
-        expect(ben.locator("#block-others")).to_contain_text("in the hands of Anna")
-        expect(ben.locator("#choices button").first).to_be_disabled()
+def test_two_annotators_in_two_browsers(address, sit_down):
+    anna, ben = sit_down(address, "Anna"), sit_down(address, "Ben")
+    blocks = [page.locator("#block-id").text_content() for page in (anna, ben)]
+    assert blocks[0] != blocks[1]
+    ben.get_by_label("Go to block").fill(blocks[0].split(",")[0])
+    ben.get_by_role("button", name="Go", exact=True).click()
+    expect(ben.locator("#block-others")).to_contain_text("in the hands of Anna")
+    expect(ben.locator("#choices button").first).to_be_disabled()
 
 
 def test_an_answer_waits_in_the_browser_until_the_desk_is_back(tiny, sit_down, chromium):
@@ -238,17 +241,17 @@ def test_an_answer_waits_in_the_browser_until_the_desk_is_back(tiny, sit_down, c
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_has_no_fault_of_access(tiny, sit_down, scheme):
-    """axe-core: contrast, labels, roles, order of headings, in every view and both dialogs."""
-    with tiny.served() as (_, address):
-        page = sit_down(address, color_scheme=scheme)
-        found = []
-        for task in ("Coverage type", "Semantic class", "Integration option"):
-            choose(page, task)
-            page.wait_for_load_state("networkidle")
-            found += Axe().run(page).response["violations"]
-        page.keyboard.press("?")
+def test_the_page_has_no_fault_of_access(address, sit_down, scheme):
+    """axe-core: contrast, labels, roles, order of headings, in three views and the help."""
+    page = sit_down(address, color_scheme=scheme)
+    found = []
+    views = {"light": ("Coverage type", "Semantic class"), "dark": ("Integration option",)}
+    for task in views[scheme]:
+        choose(page, task)
+        page.wait_for_load_state("networkidle")
         found += Axe().run(page).response["violations"]
+    page.keyboard.press("?")
+    found += Axe().run(page).response["violations"]
     told = [
         (fault["id"], node["html"], node["failureSummary"])
         for fault in found
@@ -258,17 +261,16 @@ def test_the_page_has_no_fault_of_access(tiny, sit_down, scheme):
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (2560, 1440)])
-def test_everything_fits_on_the_screen(tiny, sit_down, width, height):
-    with tiny.served() as (_, address):
-        page = sit_down(address, width=width, height=height)
-        for task in ("Coverage type", "Semantic class", "Integration option"):
-            choose(page, task)
-            overflow = page.evaluate(
-                "() => [document.documentElement.scrollWidth - innerWidth,"
-                " document.documentElement.scrollHeight - innerHeight]"
-            )
-            assert max(overflow) <= 0
-            stage = page.locator("#stage").bounding_box()
-            assert stage["height"] > height * 0.55
-            last = page.get_by_label("Note").bounding_box()
-            assert last["y"] + last["height"] <= height
+def test_everything_fits_on_the_screen(address, sit_down, width, height):
+    page = sit_down(address, width=width, height=height)
+    for task in ("Coverage type", "Semantic class", "Integration option"):
+        choose(page, task)
+        overflow = page.evaluate(
+            "() => [document.documentElement.scrollWidth - innerWidth,"
+            " document.documentElement.scrollHeight - innerHeight]"
+        )
+        assert max(overflow) <= 0
+        stage = page.locator("#stage").bounding_box()
+        assert stage["height"] > height * 0.55
+        last = page.get_by_label("Note").bounding_box()
+        assert last["y"] + last["height"] <= height

@@ -103,7 +103,7 @@ def test_a_contradiction_is_listed_and_not_written(store, table):
     assert found(outcome) == {("E1", "Anna"): "conflict"}
     assert table.read_bytes() == before
     told = summary([outcome], table)
-    assert "conflict: E1 a: Anna says FP, line 2 says TP (nobody named)" in told
+    assert "conflict: E1 a: Anna says FP, semantic.csv, line 2 says TP (nobody named)" in told
     findings = table.with_name("findings.csv")
     write_findings([outcome], findings)
     listed = rows(findings)[1]
@@ -139,6 +139,19 @@ def test_double_labels_become_a_row_each(store, table):
     assert set(found(export_task(store, SEMANTIC, table)).values()) == {"same"}
 
 
+def test_in_a_folder_of_tables_the_desk_has_its_own(store, table):
+    folder = table.with_suffix("")
+    folder.mkdir(parents=True)
+    (folder / "by_eye.csv").write_text("block_id,source,semantic_class\nE1,a,TP\n")
+    answer(store, "E1", "FP")
+    answer(store, "E2", "TP")
+    outcome = export_task(store, SEMANTIC, folder)
+    assert found(outcome) == {("E1", "Anna"): "conflict", ("E2", "Anna"): "added"}
+    assert "by_eye.csv, line 2 says TP" in summary([outcome], table)
+    assert [row[0] for row in rows(folder / "desk.csv")] == ["block_id", "E2"]
+    assert set(found(export_task(store, SEMANTIC, folder)).values()) == {"conflict", "same"}
+
+
 def test_spelling_and_line_ends_of_the_table_are_its_own(store, table):
     table.parent.mkdir()
     table.write_bytes(f"\ufeff{HEADER}\r\nE1,a,tp,Anna,2020-01-01T00:00:00Z".encode())
@@ -167,7 +180,7 @@ def test_whatever_people_wrote_beside_the_labels_stays(tmp_path_factory, remarks
         writer.writerow(["block_id", "source", "semantic_class", "one", "two"])
         for number, remark in enumerate(remarks):
             writer.writerow([f"E{number}", "a", "TP", *remark])
-    LabelTable(path, SEMANTIC).append([Row(0, ("E9", "b"), "FP", "Anna", "2024-01-01T00:00:00Z")])
+    LabelTable(path, SEMANTIC).append([Row(("E9", "b"), "FP", "Anna", "2024-01-01T00:00:00Z")])
     with open(path, newline="", encoding="utf-8") as handle:
         read = list(csv.reader(handle))
     assert [tuple(row[3:5]) for row in read[1:-1]] == remarks
