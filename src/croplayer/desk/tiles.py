@@ -56,13 +56,18 @@ class Layer:
         return cls(tuple(files))
 
     def meeting(self, extent: Extent) -> list[Path]:
-        """The rasters that share ground with `extent`."""
+        """The rasters that show `extent`: one that holds it all, or those that share ground with it.
+
+        Mosaics overlap by their halo, where they are the same: one of them is enough.
+        """
         west, south, east, north = extent
-        return [
-            path
-            for path, (left, bottom, right, top) in self.files
-            if left < east and right > west and bottom < north and top > south
-        ]
+        found = []
+        for path, (left, bottom, right, top) in self.files:
+            if left <= west and right >= east and bottom <= south and top >= north:
+                return [path]
+            if left < east and right > west and bottom < north and top > south:
+                found.append(path)
+        return found
 
 
 class TileCutter:

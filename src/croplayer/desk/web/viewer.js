@@ -114,7 +114,9 @@ export class Viewer {
     $(`credit-${side}`).textContent = content.credit;
     if (sheet.source !== content.source) {
       sheet.image?.remove();
-      sheet.image = this.#tiles("image", content.source, "tilePane").addTo(map);
+      sheet.image = this.#tiles("image", content.source, "tilePane");
+      const told = (loading) => () => $(`sheet-${side}`).classList.toggle("loading", loading);
+      sheet.image.on("loading", told(true)).on("load", told(false)).addTo(map);
     }
     const wanted = content.mask ? `${content.mask}/${content.source}` : null;
     if (sheet.shown !== wanted) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from desk_province import NAME, Tiny, make_province
@@ -15,15 +16,28 @@ def _made(tmp_path_factory) -> Tiny:
     return make_province(tmp_path_factory.mktemp("desk_province"))
 
 
+def copied(made: Tiny, folder: Path) -> Tiny:
+    """A copy of the province in `folder`."""
+    shutil.copytree(made.folder, folder)
+    path = folder / "config" / "provinces" / f"{NAME}.yaml"
+    text = path.read_text(encoding="utf-8").replace(str(made.folder), str(folder))
+    path.write_text(text, encoding="utf-8")
+    return Tiny(folder, made.ids, made.images, made.masks)
+
+
 @pytest.fixture
 def tiny(_made, tmp_path) -> Tiny:
     """A copy of the province that a test may change."""
-    folder = tmp_path / "place"
-    shutil.copytree(_made.folder, folder)
-    path = folder / "config" / "provinces" / f"{NAME}.yaml"
-    text = path.read_text(encoding="utf-8").replace(str(_made.folder), str(folder))
-    path.write_text(text, encoding="utf-8")
-    return Tiny(folder, _made.ids, _made.images, _made.masks)
+    return copied(_made, tmp_path / "place")
+
+
+@pytest.fixture(scope="module")
+def shared_desk(_made, tmp_path_factory):
+    """A desk for tests that change nothing."""
+    tiny = copied(_made, tmp_path_factory.mktemp("shared") / "place")
+    desk = open_province(NAME, config_folder=tiny.config, results=tiny.results)
+    yield desk
+    desk.store.close()
 
 
 @pytest.fixture

@@ -15,6 +15,12 @@ def client(open_desk):
     return client_of(open_desk())
 
 
+@pytest.fixture(scope="module")
+def still(shared_desk):
+    """A client for requests that change nothing."""
+    return client_of(shared_desk)
+
+
 def client_of(desk, base=BASE, **guard):
     return TestClient(build_app(desk, **guard), base_url=base, headers={"origin": base})
 
@@ -35,19 +41,19 @@ def answer(client, item, value, request, **body):
 
 
 # ---------------------------------------------------------------------- the work
-def test_the_page_and_its_parts_are_served(client):
-    page = client.get("/")
+def test_the_page_and_its_parts_are_served(still):
+    page = still.get("/")
     assert page.headers["content-type"].startswith("text/html") and "Review desk" in page.text
-    module = client.get("/web/main.js")
+    module = still.get("/web/main.js")
     assert module.headers["content-type"].startswith("text/javascript")
-    assert client.get("/web/vendor/leaflet/LICENSE").status_code == 200
+    assert still.get("/web/vendor/leaflet/LICENSE").status_code == 200
 
 
-def test_nothing_of_the_page_comes_from_elsewhere(client):
-    policy = client.get("/").headers["content-security-policy"]
+def test_nothing_of_the_page_comes_from_elsewhere(still):
+    policy = still.get("/").headers["content-security-policy"]
     assert "default-src 'none'" in policy and "http" not in policy
     for name in ("", "web/desk.css", "web/main.js", "web/viewer.js", "web/api.js"):
-        text = client.get(f"/{name}").text
+        text = still.get(f"/{name}").text
         assert "//cdn" not in text and "https://" not in text, name
 
 
@@ -141,15 +147,18 @@ def test_tiles_are_sent_once_and_confirmed_after_that(client, tiny):
     ],
 )
 def test_a_bad_request_is_refused_with_a_reason_and_nothing_is_kept(
-    open_desk, tiny, path, status, change
+    shared_desk, still, path, status, change
 ):
-    desk = open_desk()
-    client = client_of(desk)
-    given = {"block_id": tiny.ids[0], "source": "google", "value": "TP", "request": "request-1"}
+    given = {
+        "block_id": shared_desk.sampled[0],
+        "source": "google",
+        "value": "TP",
+        "request": "request-1",
+    }
     if path == "next":
         given = {}
-    assert ask(client, path, status, **(given | change))["error"]
-    assert desk.store.count() == 0
+    assert ask(still, path, status, **(given | change))["error"]
+    assert shared_desk.store.count() == 0
 
 
 @pytest.mark.parametrize(
@@ -160,12 +169,12 @@ def test_a_bad_request_is_refused_with_a_reason_and_nothing_is_kept(
         "/tiles/image/google/99/1/1", "/tiles/image/google/0/99999999999/1", "/api/nothing",
     ],
 )  # fmt: skip
-def test_no_path_of_the_client_opens_a_file(client, path):
-    assert client.get(path).status_code == 404
+def test_no_path_of_the_client_opens_a_file(still, path):
+    assert still.get(path).status_code == 404
 
 
-def test_an_endless_body_is_not_read_to_its_end(client):
-    response = client.post(
+def test_an_endless_body_is_not_read_to_its_end(still):
+    response = still.post(
         "/api/next", content=b"[" * 5_000_000, headers={"content-type": "application/json"}
     )
     assert response.status_code == 400
@@ -180,8 +189,8 @@ def test_an_endless_body_is_not_read_to_its_end(client):
         ("", 421), ("localhost.evil.example", 421), ("[::1", 421), ("127.0.0.1:8787@evil.example", 421),
     ],
 )  # fmt: skip
-def test_a_name_that_is_not_the_desks_is_refused(client, host, status):
-    assert client.get("/api/desk", headers={"host": host}).status_code == status
+def test_a_name_that_is_not_the_desks_is_refused(still, host, status):
+    assert still.get("/api/desk", headers={"host": host}).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -196,16 +205,16 @@ def test_a_name_that_is_not_the_desks_is_refused(client, host, status):
         ({"origin": BASE, "content-type": "application/x-www-form-urlencoded"}, 415),
     ],
 )
-def test_only_the_desks_own_page_may_change_something(client, headers, status):
+def test_only_the_desks_own_page_may_change_something(still, headers, status):
     body = '{"annotator":"Anna","task":"semantic","order":"map","scope":"open"}'
     headers = {"content-type": "application/json"} | headers
-    assert client.post("/api/next", content=body, headers=headers).status_code == status
+    assert still.post("/api/next", content=body, headers=headers).status_code == status
 
 
-def test_other_pages_may_link_to_the_desk_and_not_read_it(client):
+def test_other_pages_may_link_to_the_desk_and_not_read_it(still):
     cross = {"sec-fetch-site": "cross-site"}
-    assert client.get("/api/desk", headers=cross).status_code == 403
-    assert client.get("/", headers=cross | {"sec-fetch-mode": "navigate"}).status_code == 200
+    assert still.get("/api/desk", headers=cross).status_code == 403
+    assert still.get("/", headers=cross | {"sec-fetch-mode": "navigate"}).status_code == 200
 
 
 def test_the_token_opens_the_page_and_becomes_a_cookie(open_desk):

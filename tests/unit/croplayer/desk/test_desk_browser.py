@@ -61,6 +61,7 @@ def sit_down(chromium):
 def choose(page, task):
     page.get_by_role("button", name=task).click()
     expect(page.get_by_role("button", name=task)).to_have_attribute("aria-pressed", "true")
+    page.wait_for_selector("body:not([aria-busy])")
 
 
 def events(tiny):
