@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 from cropbase.errors import ConfigError
+from cropbase.jobs import run_command
 from croplayer.desk.export import export_task, summary, write_findings
 from croplayer.desk.province import open_province, open_store, table_path
 from croplayer.desk.server import serve
 from croplayer.desk.tasks import tasks_of
-from croplayer.imports.commands import run_command
 from croplayer.settings import load_settings
 
 

@@ -6,6 +6,7 @@ blocks, sources, tasks and orders are looked up among those that the province ha
 
 from __future__ import annotations
 
+import logging
 import mimetypes
 from collections.abc import Callable
 from importlib.resources import files
@@ -15,17 +16,21 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from cropbase.errors import CropError
 from croplayer.desk import views
 from croplayer.desk.bodies import AnswerBody, NextBody, OpenBody, UndoBody
 from croplayer.desk.province import DeskProvince
 from croplayer.desk.security import Guard
 from croplayer.desk.tiles import MAX_LEVEL
+
+log = logging.getLogger(__name__)
 
 _MOST_BYTES = 20_000
 Body = TypeVar("Body", bound=BaseModel)
@@ -119,22 +124,32 @@ async def _tile(province: DeskProvince, request: Request) -> Response:
     given: dict[str, Any] = request.path_params
     layer, source = given["layer"], given["source"]
     level, x, y = given["level"], given["x"], given["y"]
-    if source not in province.sources or level > MAX_LEVEL or max(x, y) > 2**24:
+    known = source in province.sources and layer in ("image", "mask", "outline")
+    if not known or level > MAX_LEVEL or max(x, y) > 2**24:
         return JSONResponse({"error": "there is no such tile"}, 404)
-    if layer == "image":
-        tag, cut = await run_in_threadpool(province.tiles.imagery, source, level, x, y)
-    elif layer in ("mask", "outline"):
-        tag, cut = await run_in_threadpool(
-            lambda: province.tiles.mask(source, level, x, y, outline=layer == "outline")
+    try:
+        return await run_in_threadpool(
+            _cut, province, layer, (source, level, x, y), request.headers
         )
+    except (CropError, OSError) as error:
+        # The workflow may be replacing the file just now; the page asks again when it is moved.
+        log.warning("tile %s of %s: %s", layer, source, error)
+        return JSONResponse({"error": "this tile cannot be cut now"}, 503)
+
+
+def _cut(
+    province: DeskProvince, layer: str, tile: tuple[str, int, int, int], headers: Headers
+) -> Response:
+    if layer == "image":
+        tag, cut = province.tiles.imagery(*tile)
     else:
-        return JSONResponse({"error": "there is no such tile"}, 404)
+        tag, cut = province.tiles.mask(*tile, outline=layer == "outline")
     # The browser asks each time whether the file is still the same, and mostly hears that it is.
-    headers = {"etag": f'"{tag}"', "cache-control": "private, no-cache"}
-    if request.headers.get("if-none-match") == headers["etag"]:
-        return Response(status_code=304, headers=headers)
-    picture = await run_in_threadpool(cut)
-    return Response(picture.content, media_type=picture.media_type, headers=headers)
+    told = {"etag": f'"{tag}"', "cache-control": "private, no-cache"}
+    if headers.get("if-none-match") == told["etag"]:
+        return Response(status_code=304, headers=told)
+    picture = cut()
+    return Response(picture.content, media_type=picture.media_type, headers=told)
 
 
 def _read_pages() -> dict[str, tuple[bytes, str]]:

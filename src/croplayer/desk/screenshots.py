@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from cropbase.atomic import atomic_path
 from cropbase.errors import DependencyError
+from cropbase.jobs import run_command
 from croplayer.desk.province import open_province
 from croplayer.desk.server import in_background
-from croplayer.imports.commands import run_command
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -56,7 +56,7 @@ class Layer:
         return cls(tuple(files))
 
     def meeting(self, extent: Extent) -> list[Path]:
-        """The rasters that show `extent`: one that holds it all, or those that share ground with it.
+        """The rasters that show `extent`: one that holds it whole, or all that meet it.
 
         Mosaics overlap by their halo, where they are the same: one of them is enough.
         """

@@ -110,16 +110,21 @@ def answer(desk: DeskProvince, body: AnswerBody) -> dict[str, Any]:
 
 
 def undo(desk: DeskProvince, body: UndoBody) -> dict[str, Any]:
-    """Take back the annotator's newest answer or skip; `item` is what it was of, or null."""
+    """Take back the annotator's newest answer or skip: `undone`, null if there was none."""
     handout = _handout(desk, body.task)
     event = desk.store.undo(request=body.request, annotator=body.annotator, task=body.task)
     if event is None:
-        return {"item": None, "progress": handout.progress(body.annotator)}
+        return {"item": None, "undone": None, "progress": handout.progress(body.annotator)}
     item = Item(event.block_id, event.source)
-    # No test of who else has it: it was this annotator's until now.
-    desk.store.claim(body.task, item.block_id, body.annotator, desk.settings.desk.claim_minutes)
+    shown = None
+    # The plan or the sample may have changed since it was answered: then there is nothing to show.
+    if item.block_id in desk.places:
+        # No test of who else has it: it was this annotator's until now.
+        minutes = desk.settings.desk.claim_minutes
+        desk.store.claim(body.task, item.block_id, body.annotator, minutes)
+        shown = _item_view(desk, handout, item, body.annotator)
     return {
-        "item": _item_view(desk, handout, item, body.annotator),
+        "item": shown,
         "undone": {"action": event.action, "value": event.value, "note": event.note},
         "progress": handout.progress(body.annotator),
     }

@@ -192,10 +192,11 @@ class Desk {
   async undo() {
     await this.#alone(async () => {
       const content = await deliver("/api/undo", { ...this.#who(), request: requestId() }, waiting);
-      if (!content.item) return tell("There is nothing of yours to take back.");
+      if (!content.undone) return tell("There is nothing of yours to take back.");
       const { action, value, note } = content.undone;
       tell(action === "skip" ? "Taken back: skipped" : `Taken back: ${value}`);
       this.#progress(content.progress);
+      if (!content.item) return;
       this.#backTo(content.item);
       this.#show(content.item);
       $("note").value = note;

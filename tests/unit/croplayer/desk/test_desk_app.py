@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
+from croplayer.blocks.classes import COVERAGE_TYPES, SEMANTIC_CLASSES
 from croplayer.desk.app import build_app
+from croplayer.desk.tasks import COVERAGE, SEMANTIC
 
 BASE = "http://127.0.0.1:8787"
 
@@ -126,6 +128,28 @@ def test_tiles_are_sent_once_and_confirmed_after_that(client, tiny):
         f"/tiles/image/google/0/{x}/{y}", headers={"if-none-match": first.headers["etag"]}
     )
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_tile_whose_file_is_gone_is_told_and_the_desk_goes_on(client, tiny, caplog):
+    (tiny.results / "tiny" / "mosaic").rename(tiny.results / "away")
+    x, y = (n // 256 for n in tiny.origin)
+    assert client.get(f"/tiles/image/google/0/{x}/{y}").status_code == 503
+    assert client.get(f"/tiles/mask/google/0/{x}/{y}").status_code == 200
+
+
+def test_an_answer_to_a_block_that_is_no_longer_handed_out_can_be_taken_back(open_desk):
+    first = client_of(open_desk())
+    item = next_of(first, order="map")
+    second = open_desk(every_blocks=2)
+    while item["block_id"] in second.sampled:
+        item = next_of(first, block_id=item["block_id"], source=item["source"])
+    answer(first, item, "TP", "request-1")
+    undone = ask(client_of(second), "undo", request="undo-one")
+    assert undone["item"] is None and undone["undone"]["value"] == "TP"
+
+
+def test_the_answers_are_the_classes_of_the_workflow():
+    assert COVERAGE.values == COVERAGE_TYPES and SEMANTIC.values == SEMANTIC_CLASSES
 
 
 # ---------------------------------------------------------------------- bad requests

@@ -13,8 +13,12 @@ from croplayer.desk.screenshots import BROWSERS, browser_path
 from croplayer.desk.server import in_background
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
+
+# A busy machine is no fault of the page.
+expect.set_options(timeout=20_000)
 
 pytestmark = pytest.mark.skipif(
     not any(shutil.which(name) for name in BROWSERS),
