@@ -85,17 +85,19 @@ def _serve(given: argparse.Namespace) -> None:
 def _export(given: argparse.Namespace) -> None:
     settings = load_settings(given.province, given.config_folder)
     store = open_store(given.province, settings)
-    outcomes = []
-    for task in tasks_of(list(settings.sources)).values():
-        path = table_path(settings, task, given.folder)
-        if path is None:
-            if store.standing(task.key):
-                raise ConfigError(
-                    f"there are answers, but labels.{task.key} is not configured",
-                    remedy=f"set labels.{task.key} to a CSV file, or export with --folder",
-                )
-            continue
-        outcomes.append(export_task(store, task, path, with_conflicts=given.with_conflicts))
+    tasks = list(tasks_of(list(settings.sources)).values())
+    tables = {task.key: table_path(settings, task, given.folder) for task in tasks}
+    for key, path in tables.items():
+        if path is None and store.standing(key):
+            raise ConfigError(
+                f"there are answers, but labels.{key} is not configured",
+                remedy=f"set labels.{key} to a CSV file, or export with --folder",
+            )
+    outcomes = [
+        export_task(store, task, tables[task.key], with_conflicts=given.with_conflicts)
+        for task in tasks
+        if tables[task.key] is not None
+    ]
     findings = (given.folder or store.path.parent) / f"{given.province}_export.csv"
     write_findings(outcomes, findings)
     print(summary(outcomes, findings))

@@ -33,11 +33,13 @@ class Desk {
     $("order").append(...facts.orders.map(({ key, title }) => make("option", { value: key }, title)));
     const wanted = remembered(`order-${facts.province}`, facts.orders[0].key);
     $("order").value = facts.orders.some(({ key }) => key === wanted) ? wanted : facts.orders[0].key;
-    $("order").addEventListener("change", () => {
-      remember(`order-${facts.province}`, $("order").value);
-      this.restart();
-    });
-    $("scope").addEventListener("change", () => this.restart());
+    for (const id of ["order", "scope"]) {
+      $(id).addEventListener("change", () => {
+        if (id === "order") remember(`order-${facts.province}`, $(id).value);
+        $(id).blur(); // the next digit is an answer
+        this.restart();
+      });
+    }
     const on = (id, action) => $(id).addEventListener("click", action);
     on("previous", () => this.previous());
     on("next", () => this.next());
@@ -92,13 +94,14 @@ class Desk {
 
   /** Begin with a kind of interpretation. */
   async begin(key) {
-    if (this.busy) return;
-    this.task = this.tasks.get(key) ?? this.facts.tasks[0];
-    history.replaceState(null, "", `#${this.task.key}`);
-    remember("task", this.task.key);
-    this.pressTask(this.task.key);
-    this.#choices();
-    await this.restart();
+    await this.#patiently(async () => {
+      this.task = this.tasks.get(key) ?? this.facts.tasks[0];
+      history.replaceState(null, "", `#${this.task.key}`);
+      remember("task", this.task.key);
+      this.pressTask(this.task.key);
+      this.#choices();
+      await this.#startOver();
+    });
   }
 
   #choices() {
@@ -112,11 +115,15 @@ class Desk {
     }));
   }
 
-  /** Forget where we were and ask for the first item of the list. */
+  /** Begin the list anew: another order or filter was chosen. */
   async restart() {
+    await this.#patiently(() => this.#startOver());
+  }
+
+  async #startOver() {
     this.trail = [];
     this.at = -1;
-    await this.#alone(() => this.#fetchNext(null));
+    await this.#fetchNext(null);
   }
 
   async #fetchNext(after) {
@@ -146,9 +153,11 @@ class Desk {
   }
 
   async previous() {
-    if (this.at <= 0) return tell("This is where you began.");
+    // Where nothing is left the last item of the trail is the previous one.
+    const back = this.item ? this.at - 1 : this.at;
+    if (back < 0) return tell("This is where you began.");
     await this.#alone(async () => {
-      this.at -= 1;
+      this.at = back;
       await this.#reopen(this.trail[this.at].block_id, this.trail[this.at].source);
     });
   }
@@ -219,6 +228,8 @@ class Desk {
   async #alone(work) {
     if (this.busy) return;
     this.busy = true;
+    let done;
+    this.free = new Promise((resolve) => (done = resolve));
     document.body.setAttribute("aria-busy", "true");
     try {
       await work();
@@ -228,8 +239,15 @@ class Desk {
     } finally {
       this.busy = false;
       document.body.removeAttribute("aria-busy");
+      done();
       this.refresh();
     }
+  }
+
+  /** Like #alone, but what was chosen is done after what is under way. */
+  async #patiently(work) {
+    while (this.busy) await this.free;
+    await this.#alone(work);
   }
 
   #show(item) {
