@@ -13,7 +13,7 @@ run_job(
         features=[Path(path) for path in snakemake.input.features],
         semantic=Path(snakemake.input.semantic),
         model_dir=Path(snakemake.input.model).parent,
-        corrections=Path(corrections) if corrections else None,
+        corrections=Path(corrections[0]) if corrections else None,
         sources=list(snakemake.params.sources),
         blocks=Path(snakemake.input.blocks),
         output=Path(snakemake.output.options),

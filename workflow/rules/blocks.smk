@@ -30,7 +30,7 @@ rule train_semantic:
     """XGBoost of semantic correctness on the interpreted blocks: TP, FP, Noise, Artifacts."""
     input:
         features=all_shards("features", suffix=".parquet"),
-        labels=label_file("semantic"),
+        labels=label_table("semantic"),
     output:
         model="results/{province}/semantic/model/model.json",
         card="results/{province}/semantic/model/card.json",
@@ -77,7 +77,7 @@ rule train_integration:
     input:
         features=all_shards("features", suffix=".parquet"),
         semantic="results/{province}/semantic/classes.parquet",
-        labels=label_file("options"),
+        labels=label_table("options"),
     output:
         model="results/{province}/integration/model/model.json",
         card="results/{province}/integration/model/card.json",
@@ -109,7 +109,7 @@ rule choose_options:
         semantic="results/{province}/semantic/classes.parquet",
         model=model_file("integration", "model.json"),
         card=model_file("integration", "card.json"),
-        corrections=label_file("corrections"),
+        corrections=label_tables("corrections"),
     output:
         options="results/{province}/integration/options.parquet",
     log:

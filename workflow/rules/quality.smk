@@ -6,7 +6,7 @@ rule train_coverage:
     input:
         blocks="results/{province}/plan/blocks.parquet",
         mosaics=all_shards("mosaic", by_source=True),
-        labels=label_file("coverage"),
+        labels=label_table("coverage"),
     output:
         weights="results/{province}/coverage/model/model.safetensors",
         model="results/{province}/coverage/model/model.json",

@@ -17,8 +17,12 @@ from shapely.geometry.base import BaseGeometry
 from cropbase.areas import FLATTENING, M2_PER_HA, SEMI_MAJOR_M, polygon_area_ha
 from croplayer.active.findings import Findings
 from croplayer.active.readers import FEATURE
+from croplayer.active.times import times_of
 
 SPLITS = ("train", "validation")
+SAMPLES = ("positive", "negative")
+SAME_SHAPE = 0.999
+"""Two polygons that share more than this of the larger one are the same drawn twice."""
 _GEOD = Geod(a=SEMI_MAJOR_M, f=FLATTENING)
 _METRES_PER_DEGREE = 111_320.0
 
@@ -29,7 +33,8 @@ def texts(frame: gpd.GeoDataFrame, column: str) -> pd.Series:
         return pd.Series([""] * len(frame), index=frame.index, dtype="str")
     values = frame[column]
     if pd.api.types.is_datetime64_any_dtype(values):
-        values = values.dt.strftime("%Y-%m-%d")
+        whole_days = (values.dropna() == values.dropna().dt.normalize()).all()
+        values = values.dt.strftime("%Y-%m-%d" if whole_days else "%Y-%m-%dT%H:%M:%S%z")
     elif pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         # A column of whole numbers with a gap comes as float; people wrote 7, not 7.0.
         values = values.astype("Int64")
@@ -43,9 +48,10 @@ def check_classes(
     other: Sequence[str],
     findings: Findings,
 ) -> np.ndarray:
-    """Check `class` of the cropland polygons. Returns (polygons,) bool: which are cropland.
+    """Check `class` of the cropland polygons. Returns (polygons,) bool: all but those of `other`.
 
-    An empty class is cropland; a class of `other` is known and left out; any other is a fault.
+    An empty class is cropland; a class of `other` is known and left out; any other is a fault, but
+    such a polygon goes on to the other checks, so that all its faults are told at once.
     """
     values = texts(polygons, "class")
     for feature, value in zip(polygons[FEATURE], values, strict=True):
@@ -58,7 +64,7 @@ def check_classes(
                 feature,
                 f"unknown class {value!r}; allowed: {', '.join([*cropland, *other])}",
             )
-    return (values.isin(cropland) | (values == "")).to_numpy()
+    return ~values.isin(other).to_numpy()
 
 
 def check_sources(
@@ -150,28 +156,61 @@ def check_overlaps(
     *,
     tolerance_m2: float,
     refuse: bool,
+    doubly: BaseGeometry,
     findings: Findings,
 ) -> None:
     """List pairs of cropland polygons that overlap; larger than the tolerance is an error.
 
-    Polygons drawn for two different sources may overlap. With `refuse` false all are warnings.
+    Two that are the same shape are called drawn twice. Polygons drawn for two different sources may
+    overlap, and so may those of two annotators inside `doubly`, the ground that both labelled.
+    With `refuse` false all are warnings.
     """
+    first, second, shared = overlapping(polygons, doubly)
+    for i, j, part in zip(first, second, shared, strict=True):
+        area = polygon_area_ha(part) * M2_PER_HA
+        share = area / max(min(areas_m2[i], areas_m2[j]), 1e-9)
+        twice = area / max(areas_m2[i], areas_m2[j], 1e-9) > SAME_SHAPE
+        kind = "double" if twice else "overlap"
+        names = f"{polygons[FEATURE].iloc[i]} and {polygons[FEATURE].iloc[j]}"
+        what = f"overlap by {area:.1f} m2, {min(share, 1):.1%} of the smaller"
+        if refuse and area > tolerance_m2:
+            findings.error(kind, "cropland", names, what)
+        else:
+            findings.warning(kind, "cropland", names, what, "kept: the union counts once")
+
+
+def overlapping(
+    polygons: gpd.GeoDataFrame, doubly: BaseGeometry
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of polygons (i, j), i < j, that overlap and may not, and what they share."""
     shapes, sources = polygons.geometry.to_numpy(), texts(polygons, "source").to_numpy()
+    people = texts(polygons, "annotator").to_numpy()
     first, second = _pairs(shapes)
     same = (sources[first] == sources[second]) | (sources[first] == "") | (sources[second] == "")
     first, second = first[same], second[same]
     shared = shapely.intersection(shapes[first], shapes[second])
+    two = (people[first] != people[second]) & (people[first] != "") & (people[second] != "")
+    if two.any():
+        shared[two] = shapely.difference(shared[two], doubly)
     # Neighbours that share an edge meet in a line: no area, nothing to say.
     some = shapely.area(shared) * _METRES_PER_DEGREE**2 > 0.01
-    for i, j, part in zip(first[some], second[some], shared[some], strict=True):
-        area = polygon_area_ha(part) * M2_PER_HA
-        share = area / max(min(areas_m2[i], areas_m2[j]), 1e-9)
-        names = f"{polygons[FEATURE].iloc[i]} and {polygons[FEATURE].iloc[j]}"
-        what = f"overlap by {area:.1f} m2, {min(share, 1):.1%} of the smaller"
-        if refuse and area > tolerance_m2:
-            findings.error("overlap", "cropland", names, what)
-        else:
-            findings.warning("overlap", "cropland", names, what, "kept: the union counts once")
+    return first[some], second[some], shared[some]
+
+
+def shared_extents(
+    extents: gpd.GeoDataFrame, tolerance_m2: float = 0.0
+) -> list[tuple[int, int, BaseGeometry]]:
+    """Pairs of extents that two annotators labelled for one source, and the shared ground."""
+    shapes, sources = extents.geometry.to_numpy(), texts(extents, "source").to_numpy()
+    people = texts(extents, "annotator").to_numpy()
+    found = []
+    for i, j in zip(*_pairs(shapes), strict=True):
+        if sources[i] != sources[j] or people[i] == people[j] or not (people[i] and people[j]):
+            continue
+        part = shapely.intersection(shapes[i], shapes[j])
+        if polygon_area_ha(part) * M2_PER_HA > tolerance_m2:
+            found.append((int(i), int(j), part))
+    return found
 
 
 def check_in_blocks(
@@ -227,6 +266,38 @@ def check_in_extents(
     return inside
 
 
+def check_samples(
+    extents: gpd.GeoDataFrame, polygons: gpd.GeoDataFrame, findings: Findings
+) -> None:
+    """Check `sample`, where given: a positive extent has cropland, a negative one has not."""
+    shapes, tree = polygons.geometry.to_numpy(), shapely.STRtree(polygons.geometry.to_numpy())
+    samples, names = texts(extents, "sample"), texts(extents, "extent_id")
+    for feature, name, sample, extent in zip(
+        extents[FEATURE], names, samples, extents.geometry, strict=True
+    ):
+        label = f"{name or 'extent'} ({feature})"
+        near = tree.query(extent, predicate="intersects")
+        drawn = int(np.count_nonzero(~shapely.touches(shapes[near], extent)))
+        if sample and sample not in SAMPLES:
+            what = f"sample is {sample!r}; allowed: {', '.join(SAMPLES)}, or empty"
+            findings.error("attribute", "extents", label, what)
+        elif (sample == "positive" and not drawn) or (sample == "negative" and drawn):
+            findings.error("sample", "extents", label, f"{sample}, but {drawn} polygons lie in it")
+
+
+def check_times(frame: gpd.GeoDataFrame, layer: str, findings: Findings) -> None:
+    """`labelled_at`, or the older `date` where that is absent, must be an ISO 8601 date or time."""
+    times_of(
+        pd.DataFrame({"labelled_at": written_at(frame), FEATURE: frame[FEATURE]}), layer, findings
+    )
+
+
+def written_at(frame: gpd.GeoDataFrame) -> pd.Series:
+    """When each feature was labelled, as text: `labelled_at`, else the older attribute `date`."""
+    times = texts(frame, "labelled_at")
+    return times.where(times != "", texts(frame, "date"))
+
+
 def check_leakage(
     extents: gpd.GeoDataFrame, *, least_metres: float, tolerance_m2: float, findings: Findings
 ) -> None:
@@ -237,6 +308,7 @@ def check_leakage(
     """
     shapes = extents.geometry.to_numpy()
     splits, sources = texts(extents, "split").to_numpy(), texts(extents, "source").to_numpy()
+    people = texts(extents, "annotator").to_numpy()
     names = [
         f"{name or 'extent'} ({feature})"
         for name, feature in zip(texts(extents, "extent_id"), extents[FEATURE], strict=True)
@@ -246,9 +318,10 @@ def check_leakage(
         shared = polygon_area_ha(shapely.intersection(shapes[i], shapes[j])) * M2_PER_HA
         if splits[i] == splits[j]:
             if shared > tolerance_m2 and sources[i] == sources[j]:
-                findings.warning(
-                    "double_labelled", "extents", pair, f"share {shared:.0f} m2", "both are used"
-                )
+                two = people[i] != people[j] and people[i] and people[j]
+                done = "the union is learned, the agreement is reported" if two else "both are used"
+                tell = findings.info if two else findings.warning
+                tell("double_labelled", "extents", pair, f"share {shared:.0f} m2", done)
         elif shared > tolerance_m2:
             findings.error(
                 "leakage", "extents", pair, f"{splits[i]} and {splits[j]} share {shared:.0f} m2"

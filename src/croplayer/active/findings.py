@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from cropbase import pages
 from cropbase.atomic import write_text
 from cropbase.errors import InputError
 from cropbase.tables import write_table
@@ -113,6 +113,21 @@ KINDS = {
         LabelLeakageError,
         "move one of the two to the other split, shrink it, or lower labels.leakage_metres",
     ),
+    "double": Kind(
+        "drawn twice",
+        LabelOverlapError,
+        "delete one of the two (`python -m croplayer.active.check PROVINCE --fix` does)",
+    ),
+    "sample": Kind(
+        "sample is not what is drawn",
+        LabelAttributeError,
+        "draw the cropland of the extent, or mend its attribute `sample`",
+    ),
+    "row": Kind("row cannot be used", LabelAttributeError, "mend these rows or delete them"),
+    "disagreement": Kind(
+        "annotators disagree", LabelAttributeError, "let a third annotator label it"
+    ),
+    "revised": Kind("labelled again by the same annotator", LabelAttributeError, "nothing"),
     "double_labelled": Kind("labelled more than once", LabelAttributeError, "keep one of the two"),
     "sliver": Kind("sliver", LabelGeometryError, "delete it or merge it with its neighbour"),
     "not_cropland": Kind("class is not cropland", LabelAttributeError, "nothing"),
@@ -160,13 +175,16 @@ class Findings:
         rows = [[getattr(row, column) for column in columns] for row in self.rows]
         return pd.DataFrame(rows, columns=columns, dtype="str")
 
-    def write(self, path: Path) -> None:
-        """Write the report: .csv, .parquet or .html, by the suffix of `path`."""
+    def write(self, path: Path, *, agreement: pd.DataFrame | None = None) -> None:
+        """Write the report: .csv, .parquet or .html, by the suffix of `path`.
+
+        The page also shows the `agreement` of annotators, where that is given and not empty.
+        """
         table = self.table()
         if path.suffix == ".parquet":
             write_table(table, path)
         elif path.suffix == ".html":
-            write_text(path, _page(table))
+            write_text(path, _page(table, agreement))
         else:
             write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
@@ -219,26 +237,20 @@ class Findings:
         )
 
 
-_STYLE = """body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;
-max-width:72rem;padding:0 1rem}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;
-border-bottom:1px solid #ddd;vertical-align:top}tr.error td:first-child{color:#b00020;
-font-weight:600}tr.warning td:first-child{color:#8a5a00;font-weight:600}"""
-
-
-def _page(table: pd.DataFrame) -> str:
-    """The report as one HTML page without scripts."""
-    counts = table["severity"].value_counts()
+def _page(findings: pd.DataFrame, agreement: pd.DataFrame | None) -> str:
+    """The report as one HTML page."""
+    counts = findings["severity"].value_counts()
     total = ", ".join(f"{counts.get(name, 0)} {name}" for name in ("error", "warning", "info"))
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in table.columns)
-    body = "\n".join(
-        f'<tr class="{html.escape(row[0])}">'
-        + "".join(f"<td>{html.escape(value)}</td>" for value in row)
-        + "</tr>"
-        for row in table.itertuples(index=False)
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Labels</title>'
-        f"<style>{_STYLE}</style></head>\n<body><h1>Check of the labels</h1><p>{total}</p>\n"
-        f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></body></html>\n"
-    )
+    parts = [pages.paragraph(total, "verdict")]
+    if agreement is not None and not agreement.empty:
+        texts = agreement.round(3).astype("object").where(agreement.notna(), "").map(str)
+        rows = texts.itertuples(index=False)
+        parts += ["<h2>Agreement of annotators</h2>", pages.table(list(texts.columns), rows)]
+    # What refuses the labels first; within a severity in the order of the checks.
+    rank = findings["severity"].map({"error": 0, "warning": 1, "info": 2})
+    rows = [
+        [pages.Cell(severity, "bad" if severity == "error" else ""), *rest]
+        for severity, *rest in findings.iloc[rank.argsort(kind="stable")].itertuples(index=False)
+    ]
+    parts += ["<h2>Findings</h2>", pages.table(list(findings.columns), rows)]
+    return pages.page("Check of the labels", *parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,13 @@ import shapely
 
 from cropbase.atomic import write_json
 from croplayer.active.findings import LabelError, LabelFileError
-from croplayer.active.readers import FEATURE, read_vector
+from croplayer.active.readers import FEATURE, label_files, read_vector
 
-FORMAT = 1
+LabelPaths = Path | Sequence[Path]
+"""A label file, a folder of them, or the files of a folder."""
+
+FORMAT = 2
+REMEDY = "run the workflow again, which locks the labels anew, or put the old files back"
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".yaml", ".yml")
 
 
@@ -32,37 +36,48 @@ class LabelLockError(LabelError):
     """The labels are not those of the lock, or the lock itself is damaged or edited."""
 
 
-def lock_labels(*, files: Mapping[str, Path], output: Path, round_number: int) -> dict[str, Any]:
-    """Write the lock of one round: sha256 of the content and counts of each label file.
+def lock_labels(*, files: Mapping[str, LabelPaths], output: Path) -> dict[str, Any]:
+    """Write the lock of a run: sha256 of the content and counts of each label file.
 
     Parameters
     ----------
-    files : label files by key (`cropland`, `extents`, `coverage`, ...).
-    output : the lock, JSON: `format`, `round`, `files` (by key, sorted: name, kind, sha256,
-        counts) and `sha256` of all this together. No path and no time: the same labels give the
-        same bytes on every machine.
+    files : label files (or folders, or lists of files) by key (`cropland`, `extents`).
+    output : the lock, JSON: `format`, `files` (by key, sorted: name, kind, sha256, counts) and
+        `sha256` of all this together. No path, no time and no round: the same labels give the same
+        bytes on every machine, and a round that only gets a number trains nothing.
 
     Returns what was written. Raises LabelFileError naming every label file that is absent.
     """
-    missing = [f"labels.{key}: {path}" for key, path in files.items() if not Path(path).exists()]
-    if missing:
-        raise LabelFileError(
-            f"{len(missing)} label file(s) do not exist\n  " + "\n  ".join(missing),
-            remedy="check these paths in the configuration, or put the files back",
-        )
-    content = {
-        "format": FORMAT,
-        "round": round_number,
-        "files": {key: describe_file(Path(files[key]), key) for key in sorted(files)},
-    }
-    content["sha256"] = _digest_of_lock(content)
+    require_files(files)
+    content = signed({"files": {key: describe_labels(files[key], key) for key in sorted(files)}})
     write_json(output, content)
     return content
 
 
-def read_lock(path: Path) -> dict[str, Any]:
+def require_files(files: Mapping[str, LabelPaths]) -> None:
+    """Raise one LabelFileError naming every label file that is absent."""
+    missing = [
+        f"labels.{key}: {path}"
+        for key, paths in files.items()
+        for path in _listed(paths)
+        if not path.exists()
+    ]
+    if missing:
+        raise LabelFileError(
+            f"{len(missing)} label file(s) do not exist\n  " + "\n  ".join(missing),
+            remedy="check these paths in the configuration, put the files back, or set the keys to"
+            " null where there is nothing yet",
+        )
+
+
+def signed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a lock with its format first and its own checksum last."""
+    whole = {"format": FORMAT, **content}
+    return whole | {"sha256": _digest_of_lock(whole)}
+
+
+def read_lock(path: Path, *, remedy: str = REMEDY) -> dict[str, Any]:
     """Read a lock. Raises LabelLockError if it is absent, damaged, or was edited by hand."""
-    remedy = "delete it and run the workflow again: it writes the lock anew from the label files"
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -83,34 +98,53 @@ def read_lock(path: Path) -> dict[str, Any]:
     return content
 
 
-def verify_lock(*, lock: Path, files: Mapping[str, Path]) -> dict[str, Any]:
+def verify_lock(
+    *, lock: Path, files: Mapping[str, LabelPaths], remedy: str = REMEDY
+) -> dict[str, Any]:
     """Check that the label files are still those of the lock; returns the lock.
 
     Raises LabelLockError naming every file that changed, came or went since.
     """
-    content = read_lock(lock)
+    content = read_lock(lock, remedy=remedy)
     locked = content["files"]
     faults = []
     for key in sorted(set(locked) | set(files)):
         if key not in files:
             faults.append(f"labels.{key}: locked, but no longer configured")
-        elif key not in locked:
-            faults.append(f"labels.{key}: {files[key]} is not in the lock")
-        elif not Path(files[key]).exists():
-            faults.append(f"labels.{key}: {files[key]} does not exist any more")
+            continue
+        name = ", ".join(map(str, _listed(files[key])))
+        if key not in locked:
+            faults.append(f"labels.{key}: {name} is not in the lock")
+        elif not all(path.exists() for path in _listed(files[key])):
+            faults.append(f"labels.{key}: {name} does not exist any more")
         else:
-            now = describe_file(Path(files[key]), key)
+            now = describe_labels(files[key], key)
             if now["sha256"] != locked[key]["sha256"]:
                 faults.append(
-                    f"labels.{key}: {files[key]} changed since"
-                    f" ({_counts(locked[key])} then, {_counts(now)} now)"
+                    f"labels.{key}: {name} changed since"
+                    f" ({counts_text(locked[key])} then, {counts_text(now)} now)"
                 )
     if faults:
         raise LabelLockError(
-            f"the labels are not those of {lock}\n  " + "\n  ".join(faults),
-            remedy="run the workflow again, which locks them anew, or put the old files back",
+            f"the labels are not those of {lock}\n  " + "\n  ".join(faults), remedy=remedy
         )
     return content
+
+
+def describe_labels(paths: LabelPaths, key: str) -> dict[str, Any]:
+    """Name, kind, sha256 of the content and counts of the label file, folder or files of a key."""
+    listed = _listed(paths)
+    folder = len(listed) == 1 and listed[0].is_dir()
+    files = label_files(listed[0]) if folder else listed
+    entries = [describe_file(path, key) for path in files]
+    if len(entries) == 1:
+        return entries[0]
+    counts: dict[str, int] = {}
+    for entry in entries:
+        for name, number in entry["counts"].items():
+            counts[name] = counts.get(name, 0) + number
+    parts = sorted(entry["sha256"].encode() for entry in entries)
+    return _entry(files[0].parent, entries[0]["kind"], parts, counts)
 
 
 def describe_file(path: Path, key: str) -> dict[str, Any]:
@@ -134,19 +168,27 @@ def describe_file(path: Path, key: str) -> dict[str, Any]:
     return _entry(path, "vector", features_content(frame), counts)
 
 
+def _listed(paths: LabelPaths) -> list[Path]:
+    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+
+
 def features_content(frame: gpd.GeoDataFrame) -> list[bytes]:
     """The content of a layer, independent of format, order and numbers of its features.
 
-    The first item is the CRS; then a feature each: its geometry normalised (ring directions and
-    starting points do not count) as little-endian WKB, and its attributes by name; sorted.
+    The first item is the CRS; then what `feature_contents` gives, sorted.
     """
     crs = frame.crs.to_epsg() if frame.crs is not None else None
     name = f"EPSG:{crs}" if crs else (frame.crs.to_wkt() if frame.crs is not None else "none")
+    return [name.encode(), *sorted(feature_contents(frame))]
+
+
+def feature_contents(frame: gpd.GeoDataFrame) -> list[bytes]:
+    """The content of each feature, in order: its geometry normalised (ring directions and starting
+    points do not count) as little-endian WKB, and its attributes by name."""
     shapes = shapely.normalize(frame.geometry.to_numpy())
     wkb = shapely.to_wkb(shapes, byte_order=1, output_dimension=2)
     attributes = _rows(frame.drop(columns=["geometry", FEATURE]))
-    features = [(w or b"") + b"|" + a for w, a in zip(wkb, attributes, strict=True)]
-    return [name.encode(), *sorted(features)]
+    return [(w or b"") + b"|" + a for w, a in zip(wkb, attributes, strict=True)]
 
 
 def _rows(table: pd.DataFrame) -> list[bytes]:
@@ -190,7 +232,8 @@ def _digest_of_lock(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _counts(entry: Mapping[str, Any]) -> str:
+def counts_text(entry: Mapping[str, Any]) -> str:
+    """The counts of an entry for people: `12 features, 8 train`."""
     return ", ".join(f"{value} {name}" for name, value in entry["counts"].items())
 
 

@@ -2,37 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
 import shapely
 
 from cropbase.errors import InputError
-from croplayer.active.findings import Findings, LabelFileError
+from croplayer.active.findings import KINDS, Findings, LabelCrsError, LabelFileError
+
+SUFFIXES = (".csv", ".gpkg", ".shp", ".geojson", ".parquet", ".geoparquet")
+"""What is taken for a label file in a folder; a file that is named itself may have any suffix."""
 
 FEATURE = "_feature"
 """Name of the column that says how a feature is called in messages."""
 
 
-def read_vector(path: Path, layer: str) -> gpd.GeoDataFrame:
-    """Read a vector file as it is: own CRS, own attributes, names of columns in lower case.
+def label_files(path: Path) -> list[Path]:
+    """The files that a path of `labels` stands for: itself, or the label files of a folder, sorted.
+
+    Raises LabelFileError for a folder without label files. A path that does not exist is returned:
+    whoever reads it says so.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != ".")
+    if not found:
+        raise LabelFileError(f"the folder {path} has no label file", allowed=", ".join(SUFFIXES))
+    return found
+
+
+def read_vector(path: Path | Sequence[Path], layer: str) -> gpd.GeoDataFrame:
+    """Read vector files as they are: own CRS, own attributes, names of columns in lower case.
 
     Parameters
     ----------
-    path : shapefile, GeoPackage, GeoJSON, GeoParquet, or whatever GDAL reads.
+    path : shapefile, GeoPackage, GeoJSON, GeoParquet, or whatever GDAL reads; a folder of such
+        files, or a list of them.
     layer : what it holds (`cropland`, `extents`); of several layers in a file the one of this name
         is read.
 
     Returns
     -------
     The features in file order with a column `_feature` of text: `fid 7` (the number that QGIS
-    shows), or `row 7` for formats without numbers.
+    shows), or `row 7` for formats without numbers; of several files with the name of the file
+    before it. Several files of different CRS come in EPSG:4326.
 
-    Raises LabelFileError if the file is absent, unreadable, or has several layers of other names.
+    Raises LabelFileError if a file is absent, unreadable, or has several layers of other names.
     """
-    path = Path(path)
+    files = label_files(path) if isinstance(path, str | Path) else [Path(p) for p in path]
+    frames = [_read_file(file, layer) for file in files]
+    if len(frames) == 1:
+        return frames[0]
+    for file, frame in zip(files, frames, strict=True):
+        frame[FEATURE] = f"{file.name} " + frame[FEATURE]
+    systems = {frame.crs for frame in frames}
+    if None in systems and len(systems) > 1:
+        # Taken together they would get the CRS of the others.
+        bare = next(f for f, frame in zip(files, frames, strict=True) if frame.crs is None)
+        raise LabelCrsError(
+            f"the file of labels.{layer}, {bare}, says no coordinate reference system",
+            remedy=KINDS["crs"].remedy,
+        )
+    if len(systems) > 1:
+        frames = [frame.to_crs("EPSG:4326") for frame in frames]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _read_file(path: Path, layer: str) -> gpd.GeoDataFrame:
     if not path.exists():
         raise LabelFileError(
             f"the file of labels.{layer}, {path}, does not exist",

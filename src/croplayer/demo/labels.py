@@ -275,7 +275,7 @@ def digitise(
                 "split": extent.split,
                 "source": extent.source,
                 "annotator": ANNOTATOR,
-                "date": DATE,
+                "labelled_at": DATE,
                 "stratum": extent.stratum,
                 "block_id": canvas.grid.block_id(extent.block),
                 "geometry": square,
@@ -287,11 +287,11 @@ def digitise(
                     "extent_id": extent_id,
                     "class": label,
                     "annotator": ANNOTATOR,
-                    "date": DATE,
+                    "labelled_at": DATE,
                     "geometry": polygon,
                 }
             )
-    columns = ["extent_id", "class", "annotator", "date", "geometry"]
+    columns = ["extent_id", "class", "annotator", "labelled_at", "geometry"]
     return (
         gpd.GeoDataFrame(patches, columns=columns, geometry="geometry", crs="EPSG:4326"),
         gpd.GeoDataFrame(squares, geometry="geometry", crs="EPSG:4326"),

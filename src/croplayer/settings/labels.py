@@ -24,33 +24,54 @@ OTHER_CLASSES = ("orchard", "woodland", "bare_land", "grassland")
 """The confusing kinds of non-cropland of Table 2."""
 
 
+KEYS = ("cropland", "extents", "coverage", "semantic", "options", "corrections")
+"""The keys of the label files."""
+
+
 class LabelSettings(Section):
     """Label files of a province and the checks they pass before anything is trained on them."""
 
-    round: int = Field(1, ge=1, description="Number of the round of active learning, from 1")
+    rounds: Path | None = Field(
+        None,
+        description="Folder of the rounds of active learning, one immutable folder each;"
+        " `python -m croplayer.active.rounds add PROVINCE` adds to it",
+    )
+    round: int | None = Field(
+        None,
+        ge=1,
+        description="With labels.rounds: the round whose frozen labels the run uses; null: the"
+        " label files as they are now. Without: only the number of the round, null meaning 1",
+    )
     cropland: Path | None = Field(
         None,
-        description="Vector file (shapefile, GeoPackage, GeoJSON, GeoParquet) of cropland polygons;"
-        " optional attributes: class, source, polygon_id, annotator, date",
+        description="Vector file (shapefile, GeoPackage, GeoJSON, GeoParquet) of cropland polygons,"
+        " or a folder of such files; optional attributes: class, source, polygon_id, annotator,"
+        " labelled_at",
     )
     extents: Path | None = Field(
         None,
-        description="Vector file of the areas labelled completely; attributes extent_id and split"
-        " (train or validation), optional: source, annotator, date",
+        description="Vector file (or folder) of the areas labelled completely; attributes extent_id"
+        " and split (train or validation), optional: sample, source, annotator, labelled_at",
     )
     coverage: Path | None = Field(
-        None, description="CSV table of coverage types: block_id, source, coverage_type"
+        None,
+        description="Table (CSV, GeoPackage or GeoParquet file, or a folder) of coverage types:"
+        " block_id, source, coverage_type; optional: annotator, labelled_at",
     )
     semantic: Path | None = Field(
-        None, description="CSV table of semantic classes: block_id, source, semantic_class"
+        None,
+        description="Table (or folder) of semantic classes: block_id, source, semantic_class;"
+        " optional: annotator, labelled_at",
     )
     options: Path | None = Field(
-        None, description="CSV table of integration options: block_id, option"
+        None,
+        description="Table (or folder) of integration options: block_id, option;"
+        " optional: annotator, labelled_at",
     )
     corrections: Path | None = Field(
         None,
-        description="CSV table of manual corrections, which win over the model:"
-        " block_id, option, reason",
+        description="Table (or folder) of manual corrections, which win over the model:"
+        " block_id, option, reason; optional: annotator, labelled_at",
     )
     cropland_classes: tuple[str, ...] = Field(
         CROPLAND_CLASSES, min_length=1, description="Values of `class` that are cropland"
@@ -93,5 +114,4 @@ class LabelSettings(Section):
 
     def files(self) -> dict[str, Path]:
         """The label files that are configured, by key, in a fixed order."""
-        keys = ("cropland", "extents", "coverage", "semantic", "options", "corrections")
-        return {key: getattr(self, key) for key in keys if getattr(self, key) is not None}
+        return {key: getattr(self, key) for key in KEYS if getattr(self, key) is not None}

@@ -27,8 +27,8 @@ def files(tmp_path):
     return {"extents": tmp_path / "extents.gpkg", "semantic": table}
 
 
-def lock(files, tmp_path, name="labels.lock", number=1) -> bytes:
-    lock_labels(files=files, output=tmp_path / name, round_number=number)
+def lock(files, tmp_path, name="labels.lock") -> bytes:
+    lock_labels(files=files, output=tmp_path / name)
     return (tmp_path / name).read_bytes()
 
 
@@ -44,8 +44,8 @@ def edited(files, tmp_path, change, **write) -> dict:
 
 
 def test_says_what_is_in_the_files(files, tmp_path):
-    content = json.loads(lock(files, tmp_path, number=3))
-    assert content["round"] == 3
+    content = json.loads(lock(files, tmp_path))
+    assert "round" not in content, "a number alone trains nothing"
     assert content["files"]["extents"]["counts"] == {"features": 3, "train": 2, "validation": 1}
     assert content["files"]["semantic"]["counts"] == {"rows": 2}
     assert str(tmp_path) not in json.dumps(content)
@@ -108,10 +108,6 @@ def test_line_ends_and_byte_order_mark_of_a_table_do_not_count(files, tmp_path):
     assert lock(files, tmp_path) != before
 
 
-def test_round_counts(files, tmp_path):
-    assert lock(files, tmp_path, number=1) != lock(files, tmp_path, number=2)
-
-
 def test_missing_files_are_named_together(files, tmp_path):
     files |= {"options": tmp_path / "gone.csv", "coverage": tmp_path / "away.csv"}
     with pytest.raises(LabelFileError, match="2 label file") as caught:
@@ -149,7 +145,7 @@ def test_verify_names_a_file_that_is_gone(files, tmp_path):
 
 def test_lock_edited_by_hand_is_refused(files, tmp_path):
     path = tmp_path / "labels.lock"
-    path.write_text(lock(files, tmp_path).decode().replace('"round": 1', '"round": 2'))
+    path.write_text(lock(files, tmp_path).decode().replace('"rows": 2', '"rows": 3'))
     with pytest.raises(LabelLockError, match="edited by hand"):
         read_lock(path)
 

@@ -50,10 +50,14 @@ def test_an_edited_attribute_of_a_shapefile_writes_the_lock_anew(labels, tmp_pat
     assert lock.read_text() != before
 
 
-def test_a_new_round_writes_the_lock_anew(labels, tmp_path):
+def test_a_lock_edited_by_hand_is_written_anew_with_a_warning(labels, tmp_path, caplog):
     lock = tmp_path / "labels.lock"
     refresh_lock(labels, lock)
-    assert refresh_lock(labels.model_copy(update={"round": 2}), lock)
+    before = lock.read_text()
+    lock.write_text(before.replace('"features": 3', '"features": 4'))
+    assert refresh_lock(labels, lock)
+    assert lock.read_text() == before
+    assert "edited by hand" in caplog.text
 
 
 def test_without_labels_nothing_is_written(tmp_path):

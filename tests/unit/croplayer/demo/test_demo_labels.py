@@ -20,7 +20,7 @@ def extents(small):
 
 
 def test_extents_have_the_attributes_of_the_contract(extents):
-    assert {"extent_id", "split", "source", "annotator", "date"} <= set(extents.columns)
+    assert {"extent_id", "split", "source", "annotator", "labelled_at"} <= set(extents.columns)
     assert extents.crs.to_epsg() == 4326
     assert set(extents["annotator"]) == {"generated"}
     assert extents["extent_id"].is_unique
