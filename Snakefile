@@ -6,6 +6,7 @@ min_version("9.3")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/rounds.smk"
 include: "workflow/rules/cases.smk"
 
 
@@ -20,6 +21,8 @@ wildcard_constraints:
     baseline="cropland|suitability_cropland",
     contestant="max_score|cropland|suitability_cropland",
     product=r"[A-Za-z0-9_\-]+",
+    table="coverage|semantic|options|corrections",
+    round=r"\d+",
 
 
 report: "workflow/report/workflow.rst"

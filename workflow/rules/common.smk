@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 
 from cropbase.errors import CropError
-from croplayer.active.refresh import refresh_lock
 from croplayer.grid.blocks import ID_PATTERN
 from croplayer.settings.regions import region_of
 from croplayer.terrain.dem import find_dem_files
@@ -136,16 +135,6 @@ def key(name, field):
         return part.model_dump(mode="json", include={field})[field]
 
     return value
-
-
-def label_file(name):
-    """Input function: a label file of the configuration, [] where none is configured."""
-
-    def path(wildcards):
-        value = getattr(settings_of(wildcards.province).labels, name)
-        return [] if value is None else str(value)
-
-    return path
 
 
 def model_file(stage, name):
@@ -282,7 +271,7 @@ def pixel_maps(wildcards):
     return files + (shard_files("map", wildcards.province) if len(sources) > 1 else [])
 
 
-FIGURES = ["overview", "extents", "blocks", "detail", "areas"]
+FIGURES = ["overview", "extents", "blocks", "detail", "areas", "rounds"]
 
 
 def figures_of(provinces):
@@ -311,17 +300,6 @@ def report_facts(province):
         "generated": settings.province.generated,
         "sources": list(settings.sources),
         "grid": f"{grid.block_degrees} degree blocks of {grid.pixels_per_block} pixels",
-        "label_round": settings.labels.round,
+        "label_round": round_of(province),
         "version": version("croplayer"),
     }
-
-
-config["report"] = {province: report_facts(province) for province in PROVINCES}
-
-# The locks of the label files are refreshed here and not by a rule: a lock is rewritten only if the
-# CONTENT of a label changed, so opening a GeoPackage in QGIS reruns nothing. Jobs never do this:
-# labels edited while jobs run wait for the next run.
-if workflow.is_main_process:
-    for province in with_lenders(PROVINCES):
-        lock = Path(f"results/{province}/labels/labels.lock")
-        readable(lambda: refresh_lock(settings_of(province).labels, lock))
