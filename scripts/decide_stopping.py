@@ -14,6 +14,11 @@ run_job(
         province=Path(snakemake.input.province),
         settings=ValidationSettings(**snakemake.params.validation),
         round_number=snakemake.params.round_number,
+        earlier=[Path(row["path"]) for row in snakemake.params.earlier],
+        lock=Path(snakemake.input.lock),
+        tables=[Path(path) for path in snakemake.input.tables],
+        models=[Path(path) for path in snakemake.input.models],
+        config_sha256=snakemake.params.config_sha256,
         output=Path(snakemake.output.stopping),
     ),
 )

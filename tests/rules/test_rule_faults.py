@@ -75,6 +75,7 @@ MOSAIC = "results/demo/mosaic/a/E11200N2400.tif"
 TILES = "results/demo/tiles/a/E11200N2400.mbtiles"
 LABELS = "results/demo/labels/polygons.parquet"
 PLAN = "results/demo/plan/blocks.parquet"
+TABLE = "results/demo/labels/coverage.csv"
 BOW = shapely.Polygon([(112, 24), (112.02, 24.02), (112.02, 24), (112, 24.02)])
 
 
@@ -96,6 +97,42 @@ def raster_without_crs(workspace):
 
 def extents(*geometries, split=("train", "validation")):
     return write("extents.gpkg", list(geometries), extent_id=["a", "b"], split=list(split))
+
+
+def freeze_round(spoil=lambda folder: None, number=1):
+    """Freeze the labels as round 1, spoil its folder, and run with round `number`."""
+
+    def work(workspace):
+        heads = {
+            "coverage": "block_id,source,coverage_type\n",
+            "semantic": "block_id,source,semantic_class\n",
+            "options": "block_id,option\n",
+        }
+        for name, head in heads.items():
+            (workspace.folder / "data" / f"{name}.csv").write_text(head)
+        paths = {name: f"data/{name}.csv" for name in heads}
+        workspace.configure("demo", {"labels": {"rounds": "data/rounds", **paths}})
+        added = workspace.run(["-m", "croplayer.active.rounds", "add", "demo"])
+        assert added.returncode == 0, added.stdout
+        spoil(workspace.folder / "data" / "rounds" / "1")
+        workspace.configure("demo", {"labels": {"round": number}})
+
+    return work
+
+
+def edit_lock(folder):
+    lock = folder / "labels.lock"
+    lock.write_text(lock.read_text().replace('"features": 1', '"features": 2'))
+
+
+def coverage(text):
+    """Configure a table of coverage types that holds `text`."""
+
+    def work(workspace):
+        (workspace.folder / "data" / "coverage.csv").write_text(text)
+        workspace.configure("demo", {"labels": {"coverage": "data/coverage.csv"}})
+
+    return work
 
 
 TRAIN = shapely.box(112.0, 24.0, 112.03, 24.03)
@@ -169,6 +206,21 @@ FAULTS = {
     "unknown split": (
         extents(TRAIN, shapely.box(112.06, 24.06, 112.09, 24.09), split=("train", "test")),
         LABELS, ["split", "test"],
+    ),
+    "a round that is not there": (freeze_round(number=3), LABELS, ["there is no round 3", "allowed: 1"]),
+    "a round's lock edited by hand": (
+        freeze_round(edit_lock), LABELS, ["rounds/1/labels.lock", "edited by hand"],
+    ),
+    "a frozen label file is gone": (
+        freeze_round(lambda folder: (folder / "cropland/cropland.gpkg").unlink()), LABELS,
+        ["labels.cropland", "does not exist any more"],
+    ),
+    "unknown coverage type": (
+        coverage("block_id,source,coverage_type\nE11200N2400,a,fog\n"), TABLE,
+        ["coverage.csv", "line 2", "fog", "snow_ice"],
+    ),
+    "a table that is not there": (
+        configure(labels={"coverage": "data/none.csv"}), TABLE, ["data/none.csv"],
     ),
 }  # fmt: skip
 

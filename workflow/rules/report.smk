@@ -148,6 +148,35 @@ rule plot_areas:
         "../../scripts/plot_areas.py"
 
 
+rule plot_rounds:
+    """The three levels over the rounds of active learning, with their thresholds."""
+    input:
+        record=lambda wildcards: (
+            f"results/{wildcards.province}/rounds/{round_of(wildcards.province)}/decision.json"
+        ),
+    output:
+        figure=report(
+            "results/{province}/figures/rounds.png",
+            caption="../report/rounds.rst",
+            category="6 Accuracy",
+            labels={"what": "Rounds of active learning"},
+        ),
+        table="results/{province}/rounds/rounds.csv",
+    log:
+        "logs/{province}/plot_rounds.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        others=other_rounds,
+        title=key("province", "title"),
+        note=note_of,
+    script:
+        "../../scripts/plot_rounds.py"
+
+
 rule accuracy_table:
     """The three levels of validation in one table."""
     input:

@@ -69,7 +69,10 @@ rule validate_province:
         sources=source_names,
         grid=section("grid"),
         province=section("province", leave_out=NO_GEOMETRY),
-        validation=section("validation", only=["area_tolerance"]),
+        validation=section(
+            "validation",
+            only=["area_tolerance", "bootstrap_repeats", "bootstrap_seed"],
+        ),
         official_area_ha=official_area,
     script:
         "../../scripts/validate_province.py"
@@ -81,6 +84,9 @@ rule decide_stopping:
         pixel="results/{province}/validation/pixel.json",
         block="results/{province}/validation/block.json",
         province="results/{province}/validation/province.json",
+        lock="results/{province}/labels/labels.lock",
+        tables=label_tables(*TABLES),
+        models=models_of_run,
     output:
         stopping="results/{province}/validation/stopping.json",
     log:
@@ -92,6 +98,36 @@ rule decide_stopping:
         mem_mb=1000,
     params:
         validation=section("validation"),
-        round_number=key("labels", "round"),
+        round_number=lambda wildcards: round_of(wildcards.province),
+        earlier=earlier_rounds,
+        config_sha256=lambda wildcards: settings_digest(
+            settings_of(wildcards.province), leave_out=OUTSIDE_THE_DECISION
+        ),
     script:
         "../../scripts/decide_stopping.py"
+
+
+rule record_round:
+    """What this round came to, kept beside those of the other rounds."""
+    input:
+        decision="results/{province}/validation/stopping.json",
+        metrics="results/{province}/metrics.json",
+        card=model_file("segmentation", "card.json"),
+    output:
+        decision=report(
+            "results/{province}/rounds/{round}/decision.json",
+            caption="../report/decision.rst",
+            category="6 Accuracy",
+            labels={"what": "Decision to stop or to go on"},
+        ),
+        metrics="results/{province}/rounds/{round}/metrics.json",
+        card="results/{province}/rounds/{round}/segmentation_card.json",
+    log:
+        "logs/{province}/record_round/{round}.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    script:
+        "../../scripts/record_round.py"

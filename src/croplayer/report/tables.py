@@ -86,6 +86,12 @@ def _judged(value: float | None, of: str, stop: dict[str, Any]) -> dict[str, Any
     return {"threshold": threshold, "met": met}
 
 
+def _interval(of: str, stop: dict[str, Any]) -> dict[str, Any]:
+    """The interval that the stopping record gives for a source."""
+    low, high = pick(stop, "interval_95", of) or (None, None)
+    return {"low_95": low, "high_95": high}
+
+
 def _pixel_rows(result: dict[str, Any], stop: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, found in result["maps"].items():
@@ -110,7 +116,7 @@ def _block_rows(result: dict[str, Any], stop: dict[str, Any]) -> list[dict[str, 
     for name, found in named.items():
         value = found["semantic_correctness"]
         rows.append(
-            _row("block", name, "semantic correctness", value, "share")
+            _row("block", name, "semantic correctness", value, "share", **_interval(name, stop))
             | {"basis": f"{found['blocks']} blocks, classes of the model"}
             | _judged(value, name, stop)
         )
@@ -137,6 +143,7 @@ def _province_rows(result: dict[str, Any], stop: dict[str, Any]) -> list[dict[st
         )
         rows.append(
             _row("province", of, "agreement of area", found["agreement"], "share", basis=basis)
+            | _interval(of, stop)
             | _judged(found["agreement"], of, stop)
         )
     return rows

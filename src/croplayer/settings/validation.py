@@ -14,7 +14,10 @@ class ValidationSettings(Section):
         0.85, ge=0, le=1, description="least IoU of either source on the validation extents"
     )
     block_correctness: float = Field(
-        0.85, ge=0, le=1, description="least share of semantically correct blocks of either source"
+        0.85,
+        ge=0,
+        le=1,
+        description="share of semantically correct blocks that either source must exceed",
     )
     area_agreement: float = Field(
         0.80,
@@ -37,9 +40,13 @@ class ValidationSettings(Section):
         ge=0,
         le=1,
         description="a province whose share of blocks that are cloudy, snowy or without data in "
-        "both sources reaches this is one of poor imagery; 0: every province",
+        "both sources reaches this, now and in every supplementary round that was recorded, is one "
+        "of persistently poor imagery; 0: every province",
     )
     bootstrap_repeats: int = Field(
-        2000, ge=100, le=100_000, description="resamplings of the extents for the interval of IoU"
+        2000,
+        ge=100,
+        le=100_000,
+        description="resamplings of extents and blocks for the intervals",
     )
     bootstrap_seed: int = Field(0, ge=0, description="seed of the resampling")

@@ -17,6 +17,7 @@ from cropbase.tables import read_geotable
 from croplayer.active.rasterise import CROPLAND, IGNORED, extent_window, rasterise_labels
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.settings.validation import ValidationSettings
+from croplayer.validation.bootstrap import percentiles
 from croplayer.validation.confusion import RATIOS, Confusion
 from croplayer.validation.maps import ShardedMap
 
@@ -172,10 +173,7 @@ def bootstrap_interval(
     intervals: dict[str, list[float] | None] = {}
     for name in RATIOS:
         part, whole = found[name]
-        values = part[whole > 0] / whole[whole > 0]
-        intervals[name] = (
-            [float(v) for v in np.quantile(values, [0.025, 0.975])] if len(values) else None
-        )
+        intervals[name] = percentiles(part[whole > 0] / whole[whole > 0])
     return intervals
 
 

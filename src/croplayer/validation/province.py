@@ -22,6 +22,7 @@ from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.grid.planning import read_plan
 from croplayer.grid.regions import read_counties, read_region
 from croplayer.settings.validation import ValidationSettings
+from croplayer.validation.bootstrap import percentiles, resampled_sums
 from croplayer.validation.maps import ShardedMap
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,10 @@ def validate_province(
     (no data, or 254), `ratio` = cropland / official area, `within_tolerance` (+-10 % by default),
     and `agreement` = min(ratio, 1 / ratio), which treats a map that is twice too large like one
     that is half too small. The paper says "agreement" without defining it. `ratio`,
-    `within_tolerance` and `agreement` are None without an official area.
+    `within_tolerance` and `agreement` are None without an official area. `agreement_interval_95`
+    comes from drawing blocks with replacement: a map's area is a full count, so this is no error of
+    sampling but says how much the agreement hangs on a few blocks; neighbours are alike, so the
+    true spread is larger.
 
     Raises ConfigError for an official area that is not positive, InputError for unusable files.
     """
@@ -84,6 +88,7 @@ def validate_province(
     # Hectares, [scenario, county].
     cropland = np.zeros((len(scenarios), len(names)))
     unusable = np.zeros_like(cropland)
+    by_block: list[np.ndarray] = []
     with ExitStack() as stack:
         readers = [
             stack.enter_context(ShardedMap(paths, grid, name=name))
@@ -101,13 +106,16 @@ def validate_province(
                 parts = [(position[_text(row.county_id)], inside)]
             else:
                 parts = _county_parts(counties, position, inside, grid, window)
+            before = cropland.sum(axis=1)
             for j, part in parts:
                 inside_ha[j] += _area(part, weights)
                 for k, (crop, unknown) in enumerate(layers):
                     cropland[k, j] += _area(crop & part, weights)
                     unusable[k, j] += _area(unknown & part, weights)
+            by_block.append(cropland.sum(axis=1) - before)
     if official_area_ha is None:
         log.warning("no official cropland area: the province level is not assessed")
+    intervals = _intervals(np.array(by_block), official_area_ha, settings)
     result = {
         "level": "province",
         "assessed": official_area_ha is not None,
@@ -119,6 +127,7 @@ def validate_province(
         "scenarios": {
             name: _areas(cropland[k].sum(), unusable[k].sum(), inside_ha.sum())
             | compare_area(cropland[k].sum(), official_area_ha, settings.area_tolerance)
+            | {"agreement_interval_95": intervals[k]}
             for k, name in enumerate(scenarios)
         },
         "counties": [
@@ -151,6 +160,19 @@ def compare_area(
         "agreement": min(ratio, 1 / ratio) if ratio > 0 else 0.0,
         "within_tolerance": bool(abs(ratio - 1) <= tolerance),
     }
+
+
+def _intervals(
+    by_block: np.ndarray, official_area_ha: float | None, settings: ValidationSettings
+) -> list[list[float] | None]:
+    """The interval of the agreement of each scenario; `by_block` (blocks, scenarios) hectares."""
+    if official_area_ha is None:
+        return [None] * by_block.shape[1]
+    ratio = resampled_sums(
+        by_block, repeats=settings.bootstrap_repeats, seed=settings.bootstrap_seed
+    )
+    ratio = np.maximum(ratio / official_area_ha, 1e-12)
+    return [percentiles(column) for column in np.minimum(ratio, 1 / ratio).T]
 
 
 def _areas(cropland: float, unusable: float, inside: float) -> dict[str, float]:

@@ -61,7 +61,13 @@ def province_result(official: float | None = 1000.0, counties: int = 2) -> dict:
     def compared(value: float) -> dict:
         ratio = None if official is None else value / official
         agreement = None if ratio is None else min(ratio, 1 / ratio)
-        return scenario(value) | {"ratio": ratio, "agreement": agreement, "within_tolerance": None}
+        interval = None if ratio is None else [agreement * 0.9, agreement]
+        return scenario(value) | {
+            "ratio": ratio,
+            "agreement": agreement,
+            "agreement_interval_95": interval,
+            "within_tolerance": None,
+        }
 
     return {
         "level": "province",

@@ -177,3 +177,26 @@ def test_files_of_boundary_and_counties_are_read(province, region, counties, tmp
 def test_an_absent_boundary_is_named(province, tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.gpkg does not exist"):
         run(province, tmp_path / "nowhere.gpkg", tmp_path)
+
+
+def test_the_interval_of_the_agreement_is_that_of_blocks_drawn_again(province, region, tmp_path):
+    result = run(province, region, tmp_path, official=1000.0)
+    inside = shapely.contains_xy(region, *province.centres())
+    hectares = np.where(inside & (province.arrays["google"] == 1), pixel_hectares(province), 0)
+    # The four blocks are the quarters of the arrays.
+    blocks = np.array([hectares[r : r + 64, c : c + 64].sum() for r in (0, 64) for c in (0, 64)])
+    # All 256 ways to draw four blocks out of four.
+    every = np.array(np.meshgrid(*[blocks] * 4)).reshape(4, -1).sum(axis=0) / 1000
+    agreement = np.minimum(every, 1 / every)
+    low, high = result["scenarios"]["only_google"]["agreement_interval_95"]
+    found = result["scenarios"]["only_google"]["agreement"]
+    assert low <= found <= 1
+    # Between the percentiles next to 2.5 and 97.5, which 2000 drawings cannot leave.
+    edges = np.quantile(agreement, [0.015, 0.035, 0.965, 0.985])
+    assert edges[0] - 1e-9 <= low <= edges[1] + 1e-9
+    assert edges[2] - 1e-9 <= high <= edges[3] + 1e-9
+
+
+def test_without_official_area_there_is_no_interval(province, region, tmp_path):
+    result = run(province, region, tmp_path, official=None)
+    assert {s["agreement_interval_95"] for s in result["scenarios"].values()} == {None}
