@@ -11,6 +11,7 @@ import geopandas as gpd
 import numpy as np
 
 from cropbase.errors import InputError
+from croplayer.active.refresh import current_round
 from croplayer.desk.facts import Facts
 from croplayer.desk.handout import Handout, Item
 from croplayer.desk.labeltable import rows_of
@@ -45,6 +46,7 @@ class DeskProvince:
     places : where each of these lies.
     orders : the orders that can be had, with what people read.
     reasons : why a block is on the ranked list.
+    round : the round of labels that the workflow found when it last ran.
     """
 
     name: str
@@ -60,11 +62,7 @@ class DeskProvince:
     handouts: dict[str, Handout]
     orders: dict[str, str]
     reasons: dict[str, str]
-
-    @property
-    def round(self) -> int:
-        """The round of labels that is worked on."""
-        return self.settings.labels.round
+    round: int
 
 
 def open_province(
@@ -131,6 +129,7 @@ def open_province(
         handouts=handouts,
         orders={key: title for key, title in ORDERS.items() if key in orders},
         reasons=reasons,
+        round=current_round(folder / "labels"),
     )
 
 
