@@ -20,7 +20,7 @@ rule allocate:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         allocation=section("allocation"),
         known_for=systems_known_for,

@@ -18,7 +18,8 @@ rule measure_features:
         "../../envs/croplayer.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
+        runtime=minutes("blocks_per_second"),
     params:
         sources=source_names,
         grid=section("grid"),
@@ -46,7 +47,7 @@ rule train_semantic:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         semantic=section("semantic"),
     script:
@@ -67,7 +68,7 @@ rule classify_semantic:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     script:
         "../../scripts/classify_semantic.py"
 
@@ -93,7 +94,7 @@ rule train_integration:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         sources=source_names,
         integration=section("integration"),
@@ -118,7 +119,7 @@ rule choose_options:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         sources=source_names,
     script:
@@ -140,7 +141,7 @@ rule integrate_shard:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         sources=source_names,
         grid=section("grid"),

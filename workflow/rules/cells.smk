@@ -17,7 +17,7 @@ rule prepare_cells:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         grid=section("grid"),
     script:
@@ -40,7 +40,7 @@ rule combine_cropland:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         synergy=section("synergy"),
     script:
@@ -67,7 +67,7 @@ rule score_suitability:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
     params:
         suitability=section("suitability"),
     script:
@@ -91,7 +91,7 @@ rule select_cells:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         selection=section("selection"),
         known_for=systems_known_for,

@@ -187,14 +187,54 @@ def source_names(wildcards):
     return sources_of(wildcards.province)
 
 
-def megapixels(wildcards, halo=True):
-    """Megapixels of a shard's mosaic: what memory and time are reckoned from."""
-    settings = settings_of(wildcards.province)
-    window = settings.grid.grid().shard_window(
-        shards_of(wildcards.province)[wildcards.shard]
-    )
+@cache
+def megapixels(province, shard):
+    """Megapixels of a shard's mosaic: what memory and time of its jobs are reckoned from."""
+    settings = settings_of(province)
+    window = settings.grid.grid().shard_window(shards_of(province)[shard])
     window = window.buffered(settings.mosaic.halo_pixels)
     return window.height * window.width / 1e6
+
+
+def memory(megabytes, per_megapixel=0):
+    """Resources function: memory of a job in MB, half as much again at each further attempt."""
+
+    def mem_mb(wildcards, attempt):
+        size = (
+            megapixels(wildcards.province, wildcards.shard) if per_megapixel else 0
+        )
+        return round((megabytes + per_megapixel * size) * (1 + 0.5 * (attempt - 1)))
+
+    return mem_mb
+
+
+def minutes(rate):
+    """Resources function: time limit of a shard's job, three times what it should take.
+
+    `rate` is a rate of the section `plan`: megapixels or blocks a second.
+    """
+
+    def runtime(wildcards, attempt):
+        speed = getattr(settings_of(wildcards.province).plan, rate)
+        if rate == "blocks_per_second":
+            amount = len(shards_of(wildcards.province)[wildcards.shard])
+        else:
+            amount = megapixels(wildcards.province, wildcards.shard)
+        return round((10 + 3 * amount / speed / 60) * attempt)
+
+    return runtime
+
+
+def download_minutes(wildcards, attempt):
+    """Resources function: time limit of a download, from the provider's rate.
+
+    A daily quota makes it wait for days; what it has fetched by the limit is kept in any case.
+    """
+    source = settings_of(wildcards.province).sources[wildcards.source]
+    tiles = megapixels(wildcards.province, wildcards.shard) * 1e6 / 256**2
+    # Mosaic pixels are as wide as those of zoom 16 at the equator; tiles shrink towards the poles.
+    tiles *= 2.5 * 4 ** (source.zoom - 16)
+    return round((15 + 3 * tiles / source.requests_per_second / 60) * attempt)
 
 
 def is_generated(province):

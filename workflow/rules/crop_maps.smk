@@ -26,7 +26,7 @@ rule write_maps:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         maps=section("maps"),
         known_for=systems_known_for,
@@ -53,7 +53,7 @@ rule plot_crops:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         maps=section("maps"),
         title=case_title,
@@ -77,7 +77,7 @@ rule allocate_baseline:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         capped=lambda wildcards: case_of(wildcards.case).validation.baseline_capped,
     script:
@@ -101,7 +101,7 @@ rule validate_allocation:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         validation=section("validation"),
     script:
@@ -124,7 +124,7 @@ rule compare_product:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         validation=section("validation"),
     script:
@@ -149,7 +149,7 @@ rule plot_validation:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         title=case_title,
         note=case_note,
@@ -181,7 +181,7 @@ rule plot_comparison:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         title=case_title,
         note=case_note,
@@ -203,7 +203,7 @@ rule analyse_change:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         years=lambda wildcards: years_of(wildcards.case),
         maps=section("maps"),
@@ -238,7 +238,7 @@ rule plot_change:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         years=lambda wildcards: years_of(wildcards.case),
         maps=section("maps"),
@@ -260,7 +260,7 @@ rule collect_case_metrics:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         years=lambda wildcards: years_of(wildcards.case),
         generated=lambda wildcards: case_of(wildcards.case).case.generated,

@@ -22,7 +22,7 @@ rule interpret_blocks:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         sources=lambda wildcards: sources_of("demo"),
         grid=lambda wildcards: settings_of("demo").grid.model_dump(mode="json"),
@@ -45,7 +45,7 @@ rule score_demo:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         grid=lambda wildcards: settings_of("demo").grid.model_dump(mode="json"),
     script:

@@ -24,7 +24,7 @@ rule export_counties:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=memory(8000),
     params:
         province=section("province", leave_out=NO_GEOMETRY),
         grid=section("grid"),

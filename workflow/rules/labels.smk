@@ -26,7 +26,7 @@ rule import_labels:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         sources=source_names,
         grid=section("grid"),
@@ -54,7 +54,7 @@ rule import_block_labels:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         sources=source_names,
     script:

@@ -16,7 +16,7 @@ rule plan_blocks:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         province=section("province", leave_out=NO_GEOMETRY),
         grid=section("grid"),
@@ -42,7 +42,7 @@ rule preview_plan:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         title=key("province", "title"),
         grid=section("grid"),
@@ -76,6 +76,6 @@ rule preview_nation:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     script:
         "../../scripts/preview_nation.py"

@@ -25,7 +25,7 @@ rule train_coverage:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
         gpu=1,
     params:
         sources=source_names,
@@ -52,7 +52,8 @@ rule assess_quality:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
+        runtime=minutes("blocks_per_second"),
     params:
         grid=section("grid"),
         quality=section("quality"),

@@ -22,7 +22,7 @@ rule plot_overview:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         sources=source_names,
         province=section("province", leave_out=OFFICIAL),
@@ -51,7 +51,7 @@ rule plot_extents:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         sources=source_names,
         title=key("province", "title"),
@@ -81,7 +81,7 @@ rule plot_blocks:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         sources=source_names,
         title=key("province", "title"),
@@ -112,7 +112,7 @@ rule plot_detail:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         sources=source_names,
         grid=section("grid"),
@@ -140,7 +140,7 @@ rule plot_areas:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         title=key("province", "title"),
         note=note_of,
@@ -168,7 +168,7 @@ rule plot_rounds:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         others=other_rounds,
         title=key("province", "title"),
@@ -198,7 +198,7 @@ rule accuracy_table:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         title=key("province", "title"),
         note=note_of,
@@ -232,7 +232,7 @@ rule collect_metrics:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         generated=key("province", "generated"),
         benchmarks="results/{province}/benchmarks",

@@ -37,7 +37,7 @@ rule train_segmentation:
         "../../envs/croplayer.yaml"
     threads: 2
     resources:
-        mem_mb=12000,
+        mem_mb=memory(12000),
         gpu=1,
     params:
         sources=source_names,
@@ -66,7 +66,8 @@ rule segment_shard:
         "../../envs/croplayer.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
+        runtime=minutes("segmentation_megapixels_per_second"),
         gpu=1,
     params:
         grid=section("grid"),

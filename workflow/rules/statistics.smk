@@ -13,7 +13,7 @@ rule generate_allocation:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         demo=section("demo"),
     script:
@@ -37,7 +37,7 @@ rule read_statistics:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         statistics=section("statistics"),
     script:
@@ -57,7 +57,7 @@ rule average_statistics:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         statistics=section("statistics"),
     script:
@@ -83,7 +83,7 @@ rule harmonise_statistics:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         statistics=section("statistics"),
     script:
@@ -109,7 +109,7 @@ rule plot_harmonisation:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         title=case_title,
         note=case_note,
@@ -135,7 +135,7 @@ rule classify_systems:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         systems=section("systems"),
     script:

@@ -20,7 +20,7 @@ rule measure_terrain:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         grid=section("grid"),
         terrain=section("terrain"),

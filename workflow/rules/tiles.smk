@@ -16,7 +16,8 @@ rule fetch_tiles:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
+        runtime=download_minutes,
         download_a=download_slot(0),
         download_b=download_slot(1),
     params:
@@ -44,7 +45,8 @@ rule build_mosaic:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=memory(2500),
+        runtime=minutes("mosaic_megapixels_per_second"),
     params:
         source=source_section,
         grid=section("grid"),

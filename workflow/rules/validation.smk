@@ -15,7 +15,7 @@ rule validate_pixels:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         sources=source_names,
         grid=section("grid"),
@@ -40,7 +40,7 @@ rule validate_blocks:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         sources=source_names,
         grid=section("grid"),
@@ -64,7 +64,7 @@ rule validate_province:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         sources=source_names,
         grid=section("grid"),
@@ -95,7 +95,7 @@ rule decide_stopping:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         validation=section("validation"),
         round_number=lambda wildcards: round_of(wildcards.province),
@@ -128,6 +128,6 @@ rule record_round:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     script:
         "../../scripts/record_round.py"

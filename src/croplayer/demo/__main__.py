@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from cropbase.errors import CropError
-from croplayer.demo.run import run_demo
+from croplayer.demo.run import PROFILE, run_demo
 
 
 def main() -> int:
@@ -18,6 +18,13 @@ def main() -> int:
         description="Map the built-in, GENERATED province with the whole workflow.",
     )
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 2, help="cores to use")
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        default=PROFILE,
+        help="workflow profile: how and where the jobs run; the nodes of a cluster must reach the "
+        "demo's tile server, which listens on this machine alone",
+    )
     parser.add_argument(
         "--config-folder", type=Path, default=Path("config"), help="folder of default.yaml"
     )
@@ -29,6 +36,7 @@ def main() -> int:
         return run_demo(
             cores=arguments.cores,
             config_folder=arguments.config_folder,
+            profile=arguments.profile,
             extra=arguments.snakemake,
         )
     except CropError as error:

@@ -25,15 +25,23 @@ from croplayer.settings import Settings, load_settings
 SERVER_VARIABLE = "CROPLAYER_DEMO_SERVER"
 RESULTS = Path("results/demo")
 CROP_RESULTS = Path("results/demo_allocation")
+PROFILE = Path("workflow/profiles/local")
 
 
-def run_demo(*, cores: int, config_folder: Path = Path("config"), extra: list[str] = ()) -> int:
+def run_demo(
+    *,
+    cores: int,
+    config_folder: Path = Path("config"),
+    profile: Path = PROFILE,
+    extra: list[str] = (),
+) -> int:
     """Generate what is missing, serve the tiles, run Snakemake and make the report.
 
     Parameters
     ----------
     cores : cores for Snakemake.
     config_folder : folder with default.yaml and demo.yaml.
+    profile : Snakemake's workflow profile.
     extra : further arguments for Snakemake, such as targets or -n.
 
     Returns Snakemake's exit code. Raises InputError if another demo runs in this folder.
@@ -46,7 +54,7 @@ def run_demo(*, cores: int, config_folder: Path = Path("config"), extra: list[st
     with only_one(RESULTS / ".running"):
         make_inputs(settings, generated)
         with TileServer(generated) as server:
-            code = run_snakemake(server.url, cores, config_folder, extra)
+            code = run_snakemake(server.url, cores, config_folder, profile, extra)
     if code == 0 and not extra:
         print(summary(time.monotonic() - start))
     return code
@@ -81,11 +89,13 @@ def only_one(path: Path) -> Iterator[None]:
         yield
 
 
-def run_snakemake(url: str, cores: int, config_folder: Path, extra: list[str]) -> int:
+def run_snakemake(
+    url: str, cores: int, config_folder: Path, profile: Path, extra: list[str]
+) -> int:
     """Run the workflow, then its report if anything was done. Returns Snakemake's exit code."""
     snakemake = [sys.executable, "-m", "snakemake"]
     common = [
-        *("--workflow-profile", "workflow/profiles/local"),
+        *("--workflow-profile", str(profile)),
         *("--cores", str(cores)),
         *("--config", "provinces=demo", "cases=demo_allocation", f"config_folder={config_folder}"),
     ]
