@@ -200,9 +200,7 @@ def memory(megabytes, per_megapixel=0):
     """Resources function: memory of a job in MB, half as much again at each further attempt."""
 
     def mem_mb(wildcards, attempt):
-        size = (
-            megapixels(wildcards.province, wildcards.shard) if per_megapixel else 0
-        )
+        size = megapixels(wildcards.province, wildcards.shard) if per_megapixel else 0
         return round((megabytes + per_megapixel * size) * (1 + 0.5 * (attempt - 1)))
 
     return mem_mb
