@@ -1,7 +1,8 @@
-"""Tables on disk: Parquet, written atomically, the same bytes for the same content."""
+"""Tables on disk: Parquet and CSV, written atomically, the same bytes for the same content."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -34,3 +35,29 @@ def read_geotable(path: str | Path) -> gpd.GeoDataFrame:
         return gpd.read_parquet(path)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"table {path} cannot be read", given=error) from None
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table that people read as CSV without its index, numbers to eight digits."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.8g")
+
+
+def read_csv(
+    path: str | Path, columns: Sequence[str] = (), *, as_text: bool = False
+) -> pd.DataFrame:
+    """Read a CSV; `as_text` keeps every value as it stands.
+
+    Raises InputError if the file cannot be read or lacks one of `columns`.
+    """
+    options = {"dtype": str, "keep_default_na": False} if as_text else {}
+    try:
+        table = pd.read_csv(path, **options)
+    except (OSError, ValueError) as error:
+        raise InputError(f"table {path} cannot be read", given=error) from None
+    for column in columns:
+        if column not in table.columns:
+            raise InputError(
+                f"table {path} has no column {column!r}", given=", ".join(map(str, table.columns))
+            )
+    return table

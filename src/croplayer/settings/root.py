@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from cropbase.config import Section
+from croplayer.settings.comparison import ComparisonSettings
 from croplayer.settings.demo import DemoSettings
 from croplayer.settings.desk import DeskSettings
 from croplayer.settings.export import ExportSettings
@@ -79,6 +80,9 @@ class Settings(Section):
     )
     validation: ValidationSettings = Field(
         ValidationSettings(), description="three levels, and when to stop"
+    )
+    comparison: ComparisonSettings = Field(
+        ComparisonSettings(), description="existing products, and the reference sample"
     )
     export: ExportSettings = Field(ExportSettings(), description="county files")
     desk: DeskSettings = Field(DeskSettings(), description="the review desk")

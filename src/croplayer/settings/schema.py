@@ -1,4 +1,4 @@
-"""JSON schema of the configuration for editors: `python -m croplayer.settings.schema` writes it."""
+"""JSON schemas of the configuration files for editors, written by running this module."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from cropbase.atomic import write_text
 from cropbase.schema import overlay_schema
+from croplayer.settings.products import Catalogue
 from croplayer.settings.root import Settings
 
 SCHEMA_FILE = Path("config/schema.json")
+CATALOGUE_SCHEMA_FILE = Path("config/products-schema.json")
 
 
 def schema_text() -> str:
@@ -21,6 +23,15 @@ def schema_text() -> str:
     )
 
 
+def catalogue_schema_text() -> str:
+    """The schema as it must stand in config/products-schema.json."""
+    return overlay_schema(Catalogue, title="Catalogue of existing products (config/products.yaml)")
+
+
 if __name__ == "__main__":
-    write_text(SCHEMA_FILE, schema_text())
-    sys.stdout.write(f"wrote {SCHEMA_FILE}\n")
+    for path, text in (
+        (SCHEMA_FILE, schema_text()),
+        (CATALOGUE_SCHEMA_FILE, catalogue_schema_text()),
+    ):
+        write_text(path, text)
+        sys.stdout.write(f"wrote {path}\n")

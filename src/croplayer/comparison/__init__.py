@@ -1,0 +1,1 @@
+"""The final map beside existing products: pixels, blocks, province, and the reference sample."""
