@@ -8,6 +8,7 @@ min_version("9.3")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/rounds.smk"
 include: "workflow/rules/cases.smk"
+include: "workflow/rules/products.smk"
 
 
 wildcard_constraints:
@@ -42,6 +43,7 @@ rule all:
     input:
         collect("results/{province}/metrics.json", province=PROVINCES),
         lambda wildcards: figures_of(PROVINCES),
+        lambda wildcards: comparison_targets(PROVINCES),
         lambda wildcards: case_targets(CASES),
 
 
@@ -82,6 +84,8 @@ include: "workflow/rules/terrain.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/blocks.smk"
 include: "workflow/rules/validation.smk"
+include: "workflow/rules/comparison.smk"
+include: "workflow/rules/comparison_report.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/demo.smk"

@@ -10,3 +10,6 @@ SEMANTIC_CLASSES = ("TP", "FP", "Noise", "Artifacts")
 """Semantic classes of a block and source (paper, section 2.2.5)."""
 OPTIONS = ("neither", "only_a", "only_b", "both")
 """Integration options of a block (paper, Table 4); A is the first source, B the second."""
+
+NOT_CROPLAND, CROPLAND, UNUSABLE, OUTSIDE = 0, 1, 254, 255
+"""Values of the final map's pixels."""

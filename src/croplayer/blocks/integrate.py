@@ -8,22 +8,21 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import shapely
-from rasterio.features import rasterize
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
 from cropbase.errors import CompletenessError, ConfigError
 from cropbase.jobs import progress
 from cropbase.rasters import open_raster, write_cog
+from croplayer.blocks.classes import CROPLAND, NOT_CROPLAND, OUTSIDE, UNUSABLE
 from croplayer.blocks.features import read_mask
 from croplayer.blocks.integration import check_pair, read_options
-from croplayer.grid import Block, BlockGrid, PixelWindow
+from croplayer.grid import Block, BlockGrid
+from croplayer.grid.inside import pixels_inside
 from croplayer.grid.regions import read_region
 
 log = logging.getLogger(__name__)
 
-NOT_CROPLAND, CROPLAND, UNUSABLE, OUTSIDE = 0, 1, 254, 255
 COLORMAP = {
     NOT_CROPLAND: (238, 234, 224, 255),
     CROPLAND: (0, 158, 115, 255),
@@ -122,24 +121,6 @@ def integrate(
         "both": ((cropland_a & valid_a) | (cropland_b & valid_b), either),
     }[option]
     return np.where(valid, np.where(cropland, CROPLAND, NOT_CROPLAND), UNUSABLE).astype(np.uint8)
-
-
-def pixels_inside(region: BaseGeometry, grid: BlockGrid, window: PixelWindow) -> np.ndarray:
-    """(window.height, window.width) bool: pixels whose centre lies in `region` (EPSG:4326)."""
-    shape = (window.height, window.width)
-    box = shapely.box(*grid.window_bounds(window))
-    shapely.prepare(region)
-    if shapely.covers(region, box):
-        return np.ones(shape, dtype=bool)
-    # Clipped a pixel outside the window: far vertices cost time, the cut edge must not matter.
-    west, south, east, north = grid.window_bounds(window.buffered(1))
-    near = shapely.intersection(region, shapely.box(west, south, east, north))
-    parts = [part for part in shapely.get_parts(near) if part.geom_type == "Polygon"]
-    if not parts:
-        return np.zeros(shape, dtype=bool)
-    return rasterize(
-        parts, out_shape=shape, transform=grid.transform(window), fill=0, dtype=np.uint8
-    ).astype(bool)
 
 
 def _options_of(path: Path, blocks: list[Block], grid: BlockGrid) -> dict[Block, str]:

@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 from cropbase.tables import write_csv
 from croplayer.comparison.codes import KNOWN
 from croplayer.comparison.estimators import Accuracy, Design, Estimate, assess
-from croplayer.comparison.measures import CROPLAND, READINGS, UNKNOWN
+from croplayer.comparison.measures import CROPLAND, READINGS, UNKNOWN, readings
 from croplayer.comparison.reader import ProductReader
 from croplayer.comparison.sample import NOT_CROPLAND, Sample, on_map, on_product, read_sample
 from croplayer.grid import BlockGrid
@@ -70,10 +70,10 @@ def assess_reference(
     found = assess(design, ours == CROPLAND, ours < UNKNOWN, truth)
     rows.append(_row(FINAL, "this map", "strict", OURS, found))
     for name, product in products.items():
-        with ProductReader(name, product, files[name], grid) as reader:
+        with ProductReader(product, files[name], grid) as reader:
             states = on_product(sample, reader)
-        for reading, counted in READINGS.items():
-            mapped = np.isin(states, counted)
+        for reading in readings(product.unclear):
+            mapped = np.isin(states, READINGS[reading])
             for definition, truth in _truths(sample, own_definition, product.definition):
                 found = assess(design, mapped, states < KNOWN, truth)
                 rows.append(_row(name, product.title, reading, definition, found))
@@ -106,7 +106,8 @@ def _truths(sample: Sample, ours: Definition, own: Definition) -> Iterator[tuple
     yield OURS, reference_truth(sample, ours, lenient=False)
     if sample.grouped:
         yield OWN_STRICT, reference_truth(sample, own, lenient=False)
-        yield OWN_LENIENT, reference_truth(sample, own, lenient=True)
+        if own.groups(Membership.UNCLEAR):
+            yield OWN_LENIENT, reference_truth(sample, own, lenient=True)
 
 
 def _row(name: str, title: str, reading: str, definition: str, found: Accuracy) -> dict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from croplayer.settings.products import MAX_CODE, Membership, Product
+from croplayer.settings.products import MAX_CODE, Membership, ProductRaster
 
 OUT, UNCLEAR, IN, FILL, STRANGE = range(5)
 """States of a product's pixel. FILL says nothing; STRANGE is a code outside the legend."""
@@ -13,7 +13,7 @@ KNOWN = 3
 _STATES = {Membership.OUT: OUT, Membership.UNCLEAR: UNCLEAR, Membership.IN: IN}
 
 
-def state_table(product: Product, nodata: float | None = None) -> np.ndarray:
+def state_table(product: ProductRaster, nodata: float | None = None) -> np.ndarray:
     """(256,) uint8: the state of each code; `nodata` is the file's own, a class where the
     catalogue says so."""
     table = np.full(MAX_CODE + 1, STRANGE, dtype=np.uint8)

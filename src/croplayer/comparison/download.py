@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -110,6 +110,14 @@ def read_manifest(path: Path) -> list[Path]:
                 remedy=f"delete {path}: it is then fetched again",
             )
     return files
+
+
+def listed_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+    """The files of a product: those that are given, or those that a manifest lists."""
+    given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    if len(given) == 1 and given[0].name == "manifest.json":
+        return read_manifest(given[0])
+    return given
 
 
 def read_checksums(path: Path | None) -> dict[str, str]:

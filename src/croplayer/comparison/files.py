@@ -15,7 +15,7 @@ from rasterio.warp import transform_bounds
 from cropbase.config import files_named
 from cropbase.errors import InputError
 from cropbase.rasters import open_raster
-from croplayer.settings.products import MAX_CODE, Product
+from croplayer.settings.products import MAX_CODE, Product, ProductRaster
 
 _RASTERS = (".tif", ".tiff")
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?:\d{4})?(?!\d)")
@@ -101,8 +101,8 @@ def look_at(paths: Sequence[Path]) -> list[ProductFile]:
     return files
 
 
-def findings_of(name: str, product: Product, dataset: rasterio.DatasetReader) -> list[str]:
-    """What is odd about one open file of product `name`, in sentences without the file's name."""
+def findings_of(product: ProductRaster, dataset: rasterio.DatasetReader) -> list[str]:
+    """What is odd about one open file of a product, in sentences without the file's name."""
     found = []
     years = {int(year) for year in _YEAR.findall(Path(dataset.name).name)}
     years |= {int(year) for year in _YEAR.findall(dataset.tags().get("time_start", ""))}
@@ -123,7 +123,7 @@ def findings_of(name: str, product: Product, dataset: rasterio.DatasetReader) ->
     return found + _grid_findings(product, dataset)
 
 
-def _grid_findings(product: Product, dataset: rasterio.DatasetReader) -> list[str]:
+def _grid_findings(product: ProductRaster, dataset: rasterio.DatasetReader) -> list[str]:
     crs = CRS.from_user_input(dataset.crs)
     if product.grid.crs == "UTM":
         same = crs.utm_zone is not None

@@ -111,6 +111,11 @@ def _overlap(size: int, move: int) -> tuple[slice, slice]:
     return slice(0, size + move), slice(-move, size)
 
 
+def readings(unclear: bool) -> tuple[str, ...]:
+    """The readings of a product; without unclear classes all are the strict one."""
+    return tuple(READINGS) if unclear else ("strict",)
+
+
 def readings_of(states: np.ndarray) -> dict[str, np.ndarray]:
     """reading -> (rows, columns) bool, cropland of the product by that reading."""
     return {name: np.isin(states, counted) for name, counted in READINGS.items()}

@@ -17,7 +17,7 @@ from cropbase.rasters import open_raster
 from croplayer.comparison.codes import FILL, KNOWN, state_table
 from croplayer.comparison.files import ProductFile, findings_of, look_at
 from croplayer.grid import BlockGrid, PixelWindow
-from croplayer.settings.products import Product
+from croplayer.settings.products import ProductRaster
 
 LATTICE = 64
 """Pixels between the points that are projected exactly; between them coordinates are linear, which
@@ -30,7 +30,7 @@ class ProductReader:
 
     Parameters
     ----------
-    name : short name of the product. paths : its files, in the order of precedence.
+    product : what its codes mean. paths : its files, in the order of precedence.
     grid : the global pixel grid.
 
     Where files overlap the first that says something wins; files in UTM come in the order of the
@@ -41,8 +41,8 @@ class ProductReader:
     findings : {what is odd: names of the files}, of the files that were read.
     """
 
-    def __init__(self, name: str, product: Product, paths: Sequence[Path], grid: BlockGrid) -> None:
-        self.name, self.product, self.grid = name, product, grid
+    def __init__(self, product: ProductRaster, paths: Sequence[Path], grid: BlockGrid) -> None:
+        self.product, self.grid = product, grid
         self._paths = [Path(path) for path in paths]
         self._stack = ExitStack()
         self._files: list[ProductFile] = []
@@ -107,7 +107,7 @@ class ProductReader:
     def _layer(self, name: str) -> _Layer:
         if name not in self._open:
             dataset = self._stack.enter_context(open_raster(name))
-            for text in findings_of(self.name, self.product, dataset):
+            for text in findings_of(self.product, dataset):
                 self.findings.setdefault(text, []).append(Path(name).name)
             self._open[name] = _Layer(dataset, state_table(self.product, dataset.nodata))
         return self._open[name]

@@ -14,7 +14,6 @@ from cropbase.areas import row_pixel_areas_ha
 from cropbase.atomic import write_json
 from cropbase.jobs import progress
 from cropbase.tables import write_table
-from croplayer.blocks.integrate import pixels_inside
 from croplayer.comparison.codes import FILL, IN, KNOWN, OUT, STRANGE, UNCLEAR
 from croplayer.comparison.measures import (
     CROPLAND,
@@ -28,7 +27,8 @@ from croplayer.comparison.measures import (
 )
 from croplayer.comparison.reader import ProductReader
 from croplayer.grid import Block, BlockGrid
-from croplayer.settings.products import MAX_CODE, Product
+from croplayer.grid.inside import pixels_inside
+from croplayer.settings.products import MAX_CODE, ProductRaster
 from croplayer.validation.maps import ShardedMap
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def compare_shard(
     maps: list[Path],
     files: list[Path],
     name: str,
-    product: Product,
+    product: ProductRaster,
     blocks: list[Block],
     boundary: BaseGeometry,
     grid: BlockGrid,
@@ -81,7 +81,7 @@ def compare_shard(
     codes_under = np.zeros((2, MAX_CODE + 1), dtype=np.int64)
     with (
         ShardedMap(maps, grid, name="final map") as ours_map,
-        ProductReader(name, product, files, grid) as reader,
+        ProductReader(product, files, grid) as reader,
     ):
         for block in progress(sorted(set(blocks)), what=f"blocks beside {name}", unit="block"):
             window = grid.block_window(block)
@@ -139,7 +139,7 @@ def _codes_under(codes: np.ndarray, ours: np.ndarray, counted: np.ndarray) -> np
     return np.bincount(joint, minlength=2 * (MAX_CODE + 1)).reshape(2, MAX_CODE + 1)
 
 
-def _class_table(product: Product, codes_under: np.ndarray) -> dict[str, Any]:
+def _class_table(product: ProductRaster, codes_under: np.ndarray) -> dict[str, Any]:
     names = {entry.code: (entry.name, str(entry.cropland)) for entry in product.classes}
     found = sorted(set(np.flatnonzero(codes_under.any(axis=0)).tolist()) | set(names))
     return {

@@ -13,7 +13,7 @@ from cropbase.atomic import write_json
 from cropbase.errors import InputError
 from cropbase.tables import read_csv, read_table, write_csv, write_table
 from croplayer.comparison.findings import gather_findings
-from croplayer.comparison.measures import READINGS, deviation
+from croplayer.comparison.measures import READINGS, deviation, readings
 from croplayer.comparison.shard import PAIRS
 from croplayer.grid.completeness import require_ids
 from croplayer.grid.planning import read_plan
@@ -112,12 +112,15 @@ def confusion_of(sums: pd.Series, reading: str) -> Confusion:
 
 
 def pixel_table(table: pd.DataFrame, products: dict[str, Product]) -> pd.DataFrame:
-    """A row a product and reading: counts, IoU and its kin, and the ground they speak of."""
+    """A row a product and reading: counts, IoU and its kin, and the ground they speak of.
+
+    Products without unclear classes have the strict reading alone, here and in the other tables.
+    """
     rows = []
     for name, product in products.items():
         sums = table[table["product"] == name].drop(columns=["block_id", "product"]).sum()
         compared = sum(sums[f"ha_{pair}"] for pair in PAIRS)
-        for reading in (*READINGS, UNDISPUTED):
+        for reading in (*readings(product.unclear), *([UNDISPUTED] if product.unclear else [])):
             rows.append(
                 {"product": name, "title": product.title, "reading": reading}
                 | confusion_of(sums, reading).as_dict()
@@ -155,8 +158,9 @@ def area_table(
         share = sums["product_known_ha"] / sums["inside_ha"]
         enough = share >= settings.least_coverage
         strict = sums["product_in_ha"]
-        both = (("strict", strict), ("lenient", strict + sums["product_unclear_ha"]))
-        for reading, area in both:
+        hectares = {"strict": strict, "lenient": strict + sums["product_unclear_ha"]}
+        for reading in readings(product.unclear):
+            area = hectares[reading]
             rows.append(("product", name, product.title, reading, area, share, enough))
     found = []
     for kind, name, title, reading, area, share, enough in rows:
@@ -182,8 +186,8 @@ def slope_table(table: pd.DataFrame, settings: ComparisonSettings) -> pd.DataFra
     """Deviations by slope class (Fig. 15): a row a product, reading and class.
 
     Blocks whose area fraction in the final map exceeds `least_af` and whose slope is known.
-    Columns: product, reading, slope_from, slope_to (degrees), blocks, and the quartiles of the deviation of
-    area fraction and of edge density.
+    Columns: product, reading, slope_from, slope_to (degrees), blocks, and the quartiles of the
+    deviation of area fraction and of edge density.
     """
     edges = np.array([0.0, *settings.slope_edges_degrees, 90.0])
     counted = table[(table["af_ours"] > settings.least_af) & table["slope"].notna()]
@@ -230,7 +234,7 @@ def definition_table(
         more, less = sorted(holds - wanted), sorted(wanted - holds - may)
         row = {"product": name, "title": product.title} | own.model_dump(mode="json")
         row |= {"more": ", ".join(more), "less": ", ".join(less), "unclear": ", ".join(sorted(may))}
-        for reading in READINGS:
+        for reading in readings(product.unclear):
             mine = areas[(areas["name"] == name) & (areas["reading"] == reading)]
             row[f"{reading}_ha"] = mine["cropland_ha"].iloc[0]
         if known:

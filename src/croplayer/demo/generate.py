@@ -23,6 +23,7 @@ from croplayer.demo.imagery import SEASONS, render
 from croplayer.demo.labels import choose_extents, digitise
 from croplayer.demo.landcover import colormap
 from croplayer.demo.landscape import Landscape, make_landscape
+from croplayer.demo.products import make_products, make_reference
 from croplayer.demo.province import Province, make_province
 from croplayer.demo.terrain import Relief, make_relief
 from croplayer.demo.tiling import cut_tiles, write_mbtiles
@@ -32,6 +33,8 @@ from croplayer.settings.demo import DemoSettings
 log = logging.getLogger(__name__)
 
 DEM_NODATA = -32768.0
+GENERATOR = 2
+"""Raised when what is generated changes: what an older version made is then made anew."""
 FEWEST_PIXELS = 96
 """Smaller blocks would not hold a landscape."""
 
@@ -43,7 +46,8 @@ def generate_province(folder: Path, *, settings: DemoSettings, grid: BlockGrid) 
     nodata -32768), `landcover.tif` and `truth.tif` (uint8 on the global pixel grid, class codes
     of `LandCover` and cropland 0/1), `imagery/<source>.mbtiles` (PNG tiles, EPSG:3857, at
     `settings.zoom`; tiles without data are absent), `official_area.json` and `.csv`,
-    `labels/cropland.gpkg`, `labels/extents.gpkg`, `labels/coverage.csv` and `README.txt`.
+    `labels/cropland.gpkg`, `labels/extents.gpkg`, `labels/coverage.csv`, `products/` (made
+    stand-ins of existing maps), `reference/` (a sample of points) and `README.txt`.
 
     Raises ConfigError where the settings do not fit the grid.
     """
@@ -76,6 +80,8 @@ def generate_province(folder: Path, *, settings: DemoSettings, grid: BlockGrid) 
     _write_vector(cropland, folder / "labels" / "cropland.gpkg")
     _write_vector(squares, folder / "labels" / "extents.gpkg")
     _write_coverage(folder, grid, disturbed, settings)
+    make_products(folder, canvas, landscape, seed)
+    make_reference(folder, canvas, province, landscape, seed)
     _write_readme(folder, settings, len(province.blocks), true_ha)
 
 
@@ -227,6 +233,8 @@ landcover.tif, truth.tif       land cover and true cropland ({true_ha:.0f} ha in
 imagery/{first}.mbtiles, imagery/{second}.mbtiles
                                two renderings of the land cover as map tiles, zoom {settings.zoom}
 official_area.json, .csv       the true area with a small deviation drawn from the seed
+products/                      MADE stand-ins of three existing maps, in their published layouts
+reference/                     a stratified sample of points with their true class
 labels/                        what a generated annotator outlined, and the coverage types
 """,
     )

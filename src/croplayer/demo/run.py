@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cropbase.atomic import write_json
 from cropbase.errors import ConfigError, InputError
-from croplayer.demo.generate import generate_province
+from croplayer.demo.generate import GENERATOR, generate_province
 from croplayer.demo.server import TileServer
 from croplayer.settings import Settings, load_settings
 
@@ -66,6 +66,7 @@ def make_inputs(settings: Settings, folder: Path) -> None:
     wanted = {
         "demo": settings.demo.model_dump(mode="json"),
         "grid": settings.grid.model_dump(mode="json"),
+        "generator": GENERATOR,
     }
     if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == wanted:
         return

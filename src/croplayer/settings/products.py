@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -51,7 +51,7 @@ class Evidence(Section):
     reason: str | None = Field(None, description="why it could not be checked")
 
     @model_validator(mode="after")
-    def _reasons(self) -> Evidence:
+    def _reasons(self) -> Self:
         if self.verified == (self.reason is not None):
             raise ValueError("a reason is given exactly where verified is false")
         return self
@@ -94,7 +94,7 @@ class Tiling(Section):
     corner: Literal["sw", "nw"] = Field("sw", description="the corner that the name gives")
 
     @model_validator(mode="after")
-    def _sizes(self) -> Tiling:
+    def _sizes(self) -> Self:
         needed = {"degrees": ("width_degrees", "height_degrees"), "utm": ("height_degrees",)}
         for size in needed.get(self.kind, ()):
             if getattr(self, size) is None:
@@ -109,35 +109,23 @@ class Tiling(Section):
         return self
 
 
-class Product(Section):
-    """One existing land-cover or cropland map."""
+class ProductRaster(Section):
+    """What reading the files of a product needs: a changed citation compares nothing again."""
 
-    title: str = Field(description="short name on figures and tables")
-    producer: str = Field(description="who made it")
     year: int = Field(ge=1980, le=2100, description="the year that the map is of")
-    record: str = Field(description="address of the record that describes and offers it")
-    access: str = Field(description="how a user gets the files")
-    licence: str = Field(description="licence, as the record states it")
-    citation: str = Field(description="how the product is cited")
-    attribution: str = Field(description="the sentence that has to stand beside the data")
-    declared_accuracy: str = Field(description="overall accuracy that its authors state")
     grid: NativeGrid = Field(description="pixels as published")
-    tiling: Tiling = Field(description="files as published")
-    download: str | None = Field(
-        None,
-        description="direct open address of a file, {file} is its name; null: the user fetches it",
-    )
     fill_codes: tuple[int, ...] = Field(
         description="codes that say nothing: fill values, clouds; besides the file's own nodata"
     )
     classes: tuple[LandClass, ...] = Field(min_length=2, description="the legend")
-    definition: Definition = Field(description="what the product calls cropland (Fig. 4)")
-    layout_evidence: Evidence = Field(description="where grid, tiling and address are from")
-    class_evidence: Evidence = Field(description="where codes and names are from")
-    definition_evidence: Evidence = Field(description="where the definition is from")
+
+    @property
+    def unclear(self) -> bool:
+        """True if the lenient reading differs from the strict one."""
+        return any(entry.cropland == Membership.UNCLEAR for entry in self.classes)
 
     @model_validator(mode="after")
-    def _codes(self) -> Product:
+    def _codes(self) -> Self:
         codes = [entry.code for entry in self.classes]
         doubled = sorted({code for code in codes if codes.count(code) > 1})
         if doubled:
@@ -149,9 +137,39 @@ class Product(Section):
             raise ValueError(f"fill_codes: allowed are 0 to {MAX_CODE}")
         if not any(entry.cropland == Membership.IN for entry in self.classes):
             raise ValueError("classes: none is cropland (`cropland: in`)")
+        return self
+
+
+class Product(ProductRaster):
+    """One existing land-cover or cropland map."""
+
+    title: str = Field(description="short name on figures and tables")
+    producer: str = Field(description="who made it")
+    record: str = Field(description="address of the record that describes and offers it")
+    access: str = Field(description="how a user gets the files")
+    licence: str = Field(description="licence, as the record states it")
+    citation: str = Field(description="how the product is cited")
+    attribution: str = Field(description="the sentence that has to stand beside the data")
+    declared_accuracy: str = Field(description="overall accuracy that its authors state")
+    tiling: Tiling = Field(description="files as published")
+    download: str | None = Field(
+        None,
+        description="direct open address of a file, {file} is its name; null: the user fetches it",
+    )
+    definition: Definition = Field(description="what the product calls cropland (Fig. 4)")
+    layout_evidence: Evidence = Field(description="where grid, tiling and address are from")
+    class_evidence: Evidence = Field(description="where codes and names are from")
+    definition_evidence: Evidence = Field(description="where the definition is from")
+
+    @model_validator(mode="after")
+    def _address(self) -> Self:
         if self.download is not None and "{file}" not in self.download:
             raise ValueError("download: {file} is missing")
         return self
+
+    def raster(self) -> dict[str, Any]:
+        """The part that reading the files needs, as plain values."""
+        return self.model_dump(mode="json", include=set(ProductRaster.model_fields))
 
 
 class Catalogue(Section):

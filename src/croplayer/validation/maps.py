@@ -11,7 +11,7 @@ import numpy as np
 
 from cropbase.errors import InputError
 from cropbase.rasters import open_raster
-from croplayer.blocks.integrate import OUTSIDE, UNUSABLE
+from croplayer.blocks.classes import OUTSIDE, UNUSABLE
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.grid.rasters import raster_window, read_window
 

@@ -17,8 +17,9 @@ from cropbase.areas import row_pixel_areas_ha
 from cropbase.atomic import write_json
 from cropbase.errors import ConfigError
 from cropbase.jobs import progress
-from croplayer.blocks.integrate import CROPLAND, UNUSABLE, pixels_inside
+from croplayer.blocks.classes import CROPLAND, UNUSABLE
 from croplayer.grid import BlockGrid, PixelWindow
+from croplayer.grid.inside import pixels_inside
 from croplayer.grid.planning import read_plan
 from croplayer.grid.regions import read_counties, read_region
 from croplayer.settings.validation import ValidationSettings
