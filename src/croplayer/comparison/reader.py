@@ -19,9 +19,9 @@ from croplayer.comparison.files import ProductFile, findings_of, look_at
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.settings.products import ProductRaster
 
-LATTICE = 64
-"""Pixels between the points that are projected exactly; between them coordinates are linear, which
-errs by less than a millimetre over 150 m."""
+LATTICE_DEGREES = 0.0015
+"""Between points so far apart (about 150 m), which are projected exactly, coordinates are taken as
+linear; that errs by less than a millimetre."""
 _METRES_PER_DEGREE = 111_320.0
 
 
@@ -181,7 +181,8 @@ class _Layer:
     def _warped(self, grid: BlockGrid, window: PixelWindow) -> tuple[np.ndarray, np.ndarray]:
         """(rows, columns), each (height, width), of this file at the centres of the window."""
         target, own = grid.transform(window), self.dataset.transform
-        down, across = _weights(window.height), _weights(window.width)
+        step = max(1, round(LATTICE_DEGREES / grid.pixel_degrees))
+        down, across = (_weights(size, step) for size in (window.height, window.width))
         lats = target.f + (down[0] + 0.5) * target.e
         lons = target.c + (across[0] + 0.5) * target.a
         x, y = self._project.transform(*np.meshgrid(lons, lats))
@@ -190,9 +191,9 @@ class _Layer:
         return np.floor(rows).astype(np.int32), np.floor(cols).astype(np.int32)
 
 
-def _weights(size: int) -> tuple[np.ndarray, np.ndarray]:
+def _weights(size: int, step: int) -> tuple[np.ndarray, np.ndarray]:
     """(nodes, weights): indices of the lattice, and (size, nodes) linear weights between them."""
-    nodes = np.append(np.arange(0, size - 1, LATTICE), max(size - 1, 0)).astype(np.float64)
+    nodes = np.append(np.arange(0, size - 1, step), max(size - 1, 0)).astype(np.float64)
     nodes = np.unique(nodes)
     weights = np.stack(
         [np.interp(np.arange(size), nodes, unit) for unit in np.eye(len(nodes))], axis=1

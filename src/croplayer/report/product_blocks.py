@@ -48,7 +48,7 @@ def plot_deviations(
     axes = figure.subplots(2, len(titles), squeeze=False)
     picture = None
     for row, (measure, text) in enumerate(MEASURES.items()):
-        for col, (name, product) in enumerate(titles.items()):
+        for col, (name, text_of) in enumerate(titles.items()):
             mine = table[table["product"] == name]
             percent = mine.assign(value=100 * mine[f"div_{measure}_strict"])
             picture = axes[row, col].imshow(
@@ -58,7 +58,7 @@ def plot_deviations(
                 norm=TwoSlopeNorm(0, -CLIP_PERCENT, CLIP_PERCENT),
                 interpolation="nearest",
             )
-            map_axes(axes[row, col], extent, f"{product}: {text}")
+            map_axes(axes[row, col], extent, f"{text_of}: {text}")
     bar = figure.colorbar(picture, ax=axes, shrink=0.8, extend="max")
     bar.set_label("deviation from the final map (%)", fontsize=9)
     save_figure(figure, output)
@@ -108,8 +108,7 @@ def plot_slopes(
     for panel in axes[:, 0]:
         panel.set_ylabel("deviation (%)", fontsize=8)
     figure.colorbar(mesh, ax=axes, shrink=0.7, format="%d").set_label("blocks", fontsize=8)
-    handles, words = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside lower center", fontsize=8, frameon=False)
+    axes[0, 0].legend(fontsize=7, loc="upper right")
     save_figure(figure, output)
 
 
@@ -148,7 +147,7 @@ def plot_scatter(
     for row, (measure, text) in enumerate(MEASURES.items()):
         ours, theirs = f"{measure}_ours", f"{measure}_strict"
         top = float(np.nanmax([table[ours].max(), table[theirs].max(), 1e-6])) * 1.03
-        for col, (name, product) in enumerate(titles.items()):
+        for col, (name, text_of) in enumerate(titles.items()):
             panel = axes[row, col]
             mine = table[table["product"] == name].dropna(subset=[ours, theirs])
             if len(mine) > _DOTS:
@@ -167,5 +166,5 @@ def plot_scatter(
             panel.set(xlim=(0, top), ylim=(0, top), aspect="equal")
             panel.tick_params(labelsize=7)
             panel.set_xlabel(f"{text} of the final map (1)", fontsize=8)
-            panel.set_ylabel(f"{text} of {product} (1)", fontsize=8)
+            panel.set_ylabel(f"{text} of {text_of} (1)", fontsize=8)
     save_figure(figure, output)

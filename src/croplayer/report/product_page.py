@@ -11,9 +11,13 @@ import pandas as pd
 
 from cropbase.atomic import write_text
 from cropbase.tables import read_csv
+from croplayer.report.areas import scenario_text
 from croplayer.report.tables import PAGE_STYLE
 from croplayer.settings.products import GROUPS, Product
 
+_WIDE = """body { max-width: 80rem; } .number { text-align: right; white-space: nowrap; }
+th.number { white-space: normal; }
+"""
 _DEFINITIONS = {
     "ours": "this map's",
     "own_strict": "the product's own",
@@ -45,7 +49,7 @@ def write_comparison_page(
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
-        f"<title>{escape(title)}</title><style>{PAGE_STYLE}</style></head><body>",
+        f"<title>{escape(title)}</title><style>{PAGE_STYLE}{_WIDE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
         f'<p class="note">{escape(note)}</p>' if note else "",
         *_findings(tables["findings"], products),
@@ -65,15 +69,17 @@ def html_table(head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: int 
     """An HTML table; the last `numbers` columns are aligned to the right. Texts are escaped."""
     first = len(head) - numbers
 
-    def cell(k: int, value: Any) -> str:
-        kind = ' class="number"' if k >= first else ""
-        return f"<td{kind}>{escape(str(value))}</td>"
+    def line(values: Sequence[Any], tag: str) -> str:
+        kinds = [""] * first + [' class="number"'] * numbers
+        cells = [
+            f"<{tag}{kind}>{escape(str(value))}</{tag}>"
+            for kind, value in zip(kinds, values, strict=True)
+        ]
+        return f"<tr>{''.join(cells)}</tr>"
 
-    body = "".join(
-        "<tr>" + "".join(cell(k, value) for k, value in enumerate(row)) + "</tr>" for row in rows
-    )
-    header = "".join(f"<th>{escape(text)}</th>" for text in head)
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
+    header = line(head, "th")
+    body = "".join(line(row, "td") for row in rows)
+    return f"<table><thead>{header}</thead><tbody>{body}</tbody></table>"
 
 
 def number(value: Any, form: str = ",.0f", unit: str = "") -> str:
@@ -127,7 +133,7 @@ def _areas(table: pd.DataFrame) -> list[str]:
         within = "" if pd.isna(row.within_tolerance) else "yes" if row.within_tolerance else "no"
         rows.append(
             (
-                row.title,
+                scenario_text(row.title).replace("\n", " "),
                 row.kind,
                 row.reading,
                 number(row.known_share, ".1%"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
@@ -82,11 +83,11 @@ def plot_plates(
     Raises InputError for files that cannot be used.
     """
     chosen = choose_blocks(read_table(compared), count)
-    columns = 2 + len(titles)
-    figure = new_figure(
-        0.6 + 2.6 * columns, 1.2 + 2.7 * max(len(chosen), 1), title=title, note=note
-    )
-    axes = figure.subplots(max(len(chosen), 1), columns, squeeze=False)
+    columns, rows = 2 + len(titles), max(len(chosen), 1)
+    figure = new_figure(0.6 + 2.6 * columns, 1.4 + 2.7 * rows, title=title, note=note)
+    grid_spec = figure.add_gridspec(rows + 1, columns, height_ratios=[*[1.0] * rows, 0.08])
+    axes = [[figure.add_subplot(grid_spec[i, j]) for j in range(columns)] for i in range(rows)]
+    _key(figure.add_subplot(grid_spec[rows, :]))
     with ExitStack() as stack:
         final = stack.enter_context(ShardedMap(maps, grid, name="final map"))
         readers = {
@@ -109,16 +110,14 @@ def plot_plates(
                 iou = Confusion.count(theirs, ours == 1, known).iou
                 words = "" if np.isnan(iou) else f", IoU {iou:.2f}"
                 map_axes(panel, extent, f"{text}{words}")
-    figure.legend(
-        handles=[
-            Patch(facecolor=c, edgecolor=INK, linewidth=0.5, label=t) for t, c in _CODES.items()
-        ],
-        loc="outside lower center",
-        ncols=len(_CODES),
-        fontsize=9,
-        frameon=False,
-    )
     save_figure(figure, output)
+
+
+def _key(axes: Axes) -> None:
+    """What the colours mean, in a row of its own."""
+    axes.set_axis_off()
+    patches = [Patch(facecolor=c, edgecolor=INK, linewidth=0.5, label=t) for t, c in _CODES.items()]
+    axes.legend(handles=patches, loc="center", ncols=len(patches), fontsize=9, frameon=False)
 
 
 def _picture(ours: np.ndarray, theirs: np.ndarray, known: np.ndarray) -> np.ndarray:
