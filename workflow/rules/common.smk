@@ -324,9 +324,13 @@ def figures_of(provinces):
 
 
 def extra_metrics(wildcards):
-    """What only the generated province can measure: its map against the truth."""
-    score = f"results/{wildcards.province}/validation/truth.json"
-    return [score] if settings_of(wildcards.province).demo else []
+    """What only some provinces measure: the generated one its truth, others products."""
+    province, extra = wildcards.province, []
+    if settings_of(province).demo:
+        extra.append(f"results/{province}/validation/truth.json")
+    if settings_of(province).comparison.products:
+        extra.append(f"results/{province}/comparison/comparison.json")
+    return extra
 
 
 def report_facts(province):

@@ -26,7 +26,6 @@ from croplayer.settings.products import Product
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1 << 20
 _LONGEST_WAIT_SECONDS = 300.0
 _PASSING = {408, 425, 429}
 _ABSENT = {404, 410}
@@ -213,7 +212,7 @@ def _ask(client: httpx.Client, url: str, part: Path) -> bool | None:
         total = _total(response, have)
         _remember(tag, response)
         with open(part, "ab" if status == 206 else "wb") as handle:
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_raw():
                 handle.write(chunk)
     return None if total is not None and _size(part) < total else True
 

@@ -94,7 +94,7 @@ def place(tmp_path) -> Place:
     ours = patches((2 * N, 2 * N), 1, [0, 1])
     ours[10:30, 50:90] = 254
     boundary = shapely.Polygon(
-        [(112.0, 24.0), (112.1, 24.00413), (112.09317, 24.1), (112.00411, 24.09727)]
+        [(112.0, 24.0), (112.1, 24.0041313), (112.0931729, 24.1), (112.0041137, 24.0972713)]
     )
     made = Place(tmp_path, grid, blocks, ours, boundary, [])
     made.maps.append(write_raster(tmp_path / "map.tif", ours, made.transform, nodata=255))

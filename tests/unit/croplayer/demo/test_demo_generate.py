@@ -54,7 +54,7 @@ def read_mosaic(path, zoom):
 def test_the_same_seed_gives_the_same_bytes(small, remake, tmp_path):
     remake(tmp_path)
     names = sorted(p.relative_to(small.folder) for p in small.folder.rglob("*") if p.is_file())
-    assert len(names) == 13
+    assert len(names) == 18
     for name in names:
         assert (small.folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
