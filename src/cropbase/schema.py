@@ -14,15 +14,17 @@ from pydantic import BaseModel
 from cropbase.config import EXTENDS
 
 
-def overlay_schema(model: type[BaseModel], *, title: str, extends: str) -> str:
+def overlay_schema(model: type[BaseModel], *, title: str, extends: str | None = None) -> str:
     """The schema of files that are overlays of `model`, as JSON text: sorted, ending in a newline.
 
-    `extends` says what the key of that name stands for, which is used before the model sees a file.
+    `extends` says what the key of that name stands for, which is used before the model sees a file;
+    None where files have no such key.
     """
     schema = model.model_json_schema()
     _drop_required(schema)
     schema["title"] = title
-    schema["properties"][EXTENDS] = {"description": extends, "type": "string"}
+    if extends is not None:
+        schema["properties"][EXTENDS] = {"description": extends, "type": "string"}
     return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 
+from croplayer.blocks.edges import edge_density
 from croplayer.comparison.codes import IN, KNOWN, STRANGE, UNCLEAR
 
 CROPLAND, NOT_CROPLAND, UNKNOWN = 1, 0, 2
@@ -43,27 +44,12 @@ def tabulate(
     return counts.sum(axis=0).reshape(shape), (row_ha @ counts).reshape(shape)
 
 
-def edge_pixels(cropland: np.ndarray, valid: np.ndarray) -> int:
-    """Boundary pixels of Eq. 5: cropland with a 4-neighbour that is valid and not cropland.
-
-    Both (rows, columns) bool, cropland only where valid. What lies outside the array is not valid.
-    """
-    other = valid & ~cropland
-    beside = np.zeros_like(cropland)
-    beside[1:] |= other[:-1]
-    beside[:-1] |= other[1:]
-    beside[:, 1:] |= other[:, :-1]
-    beside[:, :-1] |= other[:, 1:]
-    return int(np.count_nonzero(beside & cropland))
-
-
 def structure(cropland: np.ndarray, valid: np.ndarray) -> tuple[float, float]:
     """(area fraction, edge density) of a block (Eq. 5): cropland pixels, and boundary pixels,
     divided by the valid pixels; NaN where there are none."""
     total = np.count_nonzero(valid)
-    if not total:
-        return float("nan"), float("nan")
-    return np.count_nonzero(cropland) / total, edge_pixels(cropland, valid) / total
+    fraction = np.count_nonzero(cropland) / total if total else float("nan")
+    return fraction, edge_density(cropland, valid)
 
 
 def deviation(target: np.ndarray, ours: np.ndarray) -> np.ndarray:

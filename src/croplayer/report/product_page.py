@@ -10,14 +10,11 @@ from typing import Any
 import pandas as pd
 
 from cropbase.atomic import write_text
+from cropbase.pages import Cell, number, page, paragraph, table
 from cropbase.tables import read_csv
 from croplayer.report.areas import scenario_text
-from croplayer.report.tables import PAGE_STYLE
 from croplayer.settings.products import GROUPS, Product
 
-_WIDE = """body { max-width: 80rem; } .number { text-align: right; white-space: nowrap; }
-th.number { white-space: normal; }
-"""
 _DEFINITIONS = {
     "ours": "this map's",
     "own_strict": "the product's own",
@@ -47,11 +44,6 @@ def write_comparison_page(
         for name in ("pixels", "areas", "definitions", "findings", "classes")
     }
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f"<title>{escape(title)}</title><style>{PAGE_STYLE}{_WIDE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="note">{escape(note)}</p>' if note else "",
         *_findings(tables["findings"], products),
         *_pixels(tables["pixels"]),
         *_areas(tables["areas"]),
@@ -62,51 +54,48 @@ def write_comparison_page(
     parts += _definitions(tables["definitions"], groups)
     parts += _classes(tables["classes"], products)
     parts += _sources(products)
-    write_text(output, "\n".join([*parts, "</body></html>"]) + "\n")
+    write_text(output, page(title, *parts, note=note))
 
 
-def html_table(head: Sequence[str], rows: Iterable[Sequence[Any]], numbers: int = 0) -> str:
-    """An HTML table; the last `numbers` columns are aligned to the right. Texts are escaped."""
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
+    """A table whose last `numbers` columns are numbers."""
     first = len(head) - numbers
 
-    def line(values: Sequence[Any], tag: str) -> str:
-        kinds = [""] * first + [' class="number"'] * numbers
-        cells = [
-            f"<{tag}{kind}>{escape(str(value))}</{tag}>"
-            for kind, value in zip(kinds, values, strict=True)
-        ]
-        return f"<tr>{''.join(cells)}</tr>"
+    def cells(values: Sequence[str]) -> list[str | Cell]:
+        return [number(text) if k >= first else text for k, text in enumerate(values)]
 
-    header = line(head, "th")
-    body = "".join(line(row, "td") for row in rows)
-    return f"<table><thead>{header}</thead><tbody>{body}</tbody></table>"
+    return table(cells(head), (cells(row) for row in rows))
 
 
-def number(value: Any, form: str = ",.0f", unit: str = "") -> str:
+def _text(value: Any, form: str = ",.0f", unit: str = "") -> str:
     """A number as people read it, or a dash where there is none."""
     return "-" if value is None or pd.isna(value) else f"{value:{form}}{unit}"
 
 
-def _findings(table: pd.DataFrame, products: dict[str, Product]) -> list[str]:
-    if table.empty:
-        return ["<h2>What to know first</h2><p>Nothing odd was found in the products.</p>"]
+def _heading(text: str) -> str:
+    return f"<h2>{escape(text)}</h2>"
+
+
+def _findings(found: pd.DataFrame, products: dict[str, Product]) -> list[str]:
+    if found.empty:
+        return [_heading("What to know first"), paragraph("Nothing odd was found in the products.")]
     rows = [
-        (products[row.product].title, row.finding, row.consequence) for row in table.itertuples()
+        (products[row.product].title, row.finding, row.consequence) for row in found.itertuples()
     ]
-    return ["<h2>What to know first</h2>", html_table(("Product", "Finding", "So"), rows)]
+    return [_heading("What to know first"), _table(("Product", "Finding", "So"), rows)]
 
 
-def _pixels(table: pd.DataFrame) -> list[str]:
+def _pixels(found: pd.DataFrame) -> list[str]:
     rows = [
         (
             row.title,
             row.reading,
-            number(row.compared_ha),
-            number(row.compared_share, ".1%"),
-            *(number(getattr(row, name), ".3f") for name in ("iou", "overall_accuracy")),
-            *(number(getattr(row, name), ".3f") for name in ("precision", "recall")),
+            _text(row.compared_ha),
+            _text(row.compared_share, ".1%"),
+            *(_text(getattr(row, name), ".3f") for name in ("iou", "overall_accuracy")),
+            *(_text(getattr(row, name), ".3f") for name in ("precision", "recall")),
         )
-        for row in table.itertuples()
+        for row in found.itertuples()
     ]
     head = (
         "Product",
@@ -119,35 +108,37 @@ def _pixels(table: pd.DataFrame) -> list[str]:
         "Of our cropland its",
     )
     return [
-        "<h2>Pixels: agreement with the final map</h2>",
-        "<p>Agreement of two maps, on the final map's pixels where both say something; neither is "
-        "the truth. Strict: unclear classes are not cropland; lenient: they are; undisputed: they "
-        "are left out.</p>",
-        html_table(head, rows, numbers=6),
+        _heading("Pixels: agreement with the final map"),
+        paragraph(
+            "Agreement of two maps, on the final map's pixels where both say something; neither is "
+            "the truth. Strict: unclear classes are not cropland; lenient: they are; undisputed: "
+            "they are left out."
+        ),
+        _table(head, rows, numbers=6),
     ]
 
 
-def _areas(table: pd.DataFrame) -> list[str]:
+def _areas(found: pd.DataFrame) -> list[str]:
     rows = []
-    for row in table.itertuples():
+    for row in found.itertuples():
         within = "" if pd.isna(row.within_tolerance) else "yes" if row.within_tolerance else "no"
         rows.append(
             (
                 scenario_text(row.title).replace("\n", " "),
                 row.kind,
                 row.reading,
-                number(row.known_share, ".1%"),
-                number(row.cropland_ha),
-                number(row.percent_of_official, ".1f", " %"),
+                _text(row.known_share, ".1%"),
+                _text(row.cropland_ha),
+                _text(row.percent_of_official, ".1f", " %"),
                 within,
             )
         )
-    tolerance = number(table["tolerance_percent"].iloc[0], "g")
-    official = number(table["official_area_ha"].iloc[0])
+    tolerance = _text(found["tolerance_percent"].iloc[0], "g")
+    official = _text(found["official_area_ha"].iloc[0])
     return [
-        "<h2>Province: area against the official figure</h2>",
-        f"<p>Official area: {official} ha. Hectares on the ellipsoid.</p>",
-        html_table(
+        _heading("Province: area against the official figure"),
+        paragraph(f"Official area: {official} ha. Hectares on the ellipsoid."),
+        _table(
             (
                 "Map",
                 "Kind",
@@ -163,24 +154,26 @@ def _areas(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _accuracy(table: pd.DataFrame) -> list[str]:
+def _accuracy(found: pd.DataFrame) -> list[str]:
     rows = [
         (
             row.title,
             row.reading,
             _DEFINITIONS[row.definition],
             *(_share(row, name) for name in ("overall", "users", "producers", "iou")),
-            f"{number(row.reference_area_ha)} ± {number(row.reference_area_ha_se)}",
+            f"{_text(row.reference_area_ha)} ± {_text(row.reference_area_ha_se)}",
             f"{row.known_points} of {row.points}",
         )
-        for row in table.itertuples()
+        for row in found.itertuples()
     ]
     return [
-        "<h2>Reference sample: design-based accuracy</h2>",
-        "<p>Stratified estimators with standard errors (Olofsson et al., 2014; Stehman, 2014). "
-        "<i>Reference cropland</i> is the true area that the sample estimates, by the definition "
-        "named, in the whole of the strata.</p>",
-        html_table(
+        _heading("Reference sample: design-based accuracy"),
+        paragraph(
+            "Stratified estimators with standard errors (Olofsson et al., 2014; Stehman, 2014). "
+            "'Reference cropland' is the true area that the sample estimates, by the definition "
+            "named, in the whole of the strata."
+        ),
+        _table(
             (
                 "Map",
                 "Reading",
@@ -200,50 +193,52 @@ def _accuracy(table: pd.DataFrame) -> list[str]:
 
 def _share(row: Any, name: str) -> str:
     value, error = getattr(row, name), getattr(row, f"{name}_se")
-    return "-" if pd.isna(value) else f"{value:.3f} ± {number(error, '.3f')}"
+    return "-" if pd.isna(value) else f"{value:.3f} ± {_text(error, '.3f')}"
 
 
-def _definitions(table: pd.DataFrame, groups: pd.DataFrame | None) -> list[str]:
+def _definitions(found: pd.DataFrame, groups: pd.DataFrame | None) -> list[str]:
     head = ["Map", *(group.replace("_", " ") for group in GROUPS), "Strict, ha", "Lenient, ha"]
     keys = [*GROUPS, "strict_ha", "lenient_ha"]
-    if "definition_ha" in table.columns:
+    if "definition_ha" in found.columns:
         head += ["Definition adds, ha", "with the unclear, ha"]
         keys += ["definition_ha", "definition_ha_unclear"]
     rows = [
-        (row["title"], *(row[k] if k in GROUPS else number(row.get(k)) for k in keys))
-        for _, row in table.iterrows()
+        (row["title"], *(row[k] if k in GROUPS else _text(row.get(k)) for k in keys))
+        for _, row in found.iterrows()
     ]
     parts = [
-        "<h2>Definitions of cropland</h2>",
-        "<p>The groups of Fig. 4, and what they do to the area: a product that holds orchards "
-        "ought to be larger than this map.</p>",
-        html_table(head, rows, numbers=len(keys) - len(GROUPS)),
+        _heading("Definitions of cropland"),
+        paragraph(
+            "The groups of Fig. 4, and what they do to the area: a product that holds orchards "
+            "ought to be larger than this map."
+        ),
+        _table(head, rows, numbers=len(keys) - len(GROUPS)),
     ]
     if groups is not None and not groups.empty:
         rows = [
-            (row.group.replace("_", " "), f"{number(row.area_ha)} ± {number(row.area_ha_se)}")
+            (row.group.replace("_", " "), f"{_text(row.area_ha)} ± {_text(row.area_ha_se)}")
             for row in groups.itertuples()
         ]
         parts += [
-            "<p>Areas of the groups by the reference sample:</p>",
-            html_table(("Group", "Area, ha (± standard error)"), rows, numbers=1),
+            paragraph("Areas of the groups by the reference sample:"),
+            _table(("Group", "Area, ha (± standard error)"), rows, numbers=1),
         ]
     return parts
 
 
-def _classes(table: pd.DataFrame, products: dict[str, Product]) -> list[str]:
+def _classes(found: pd.DataFrame, products: dict[str, Product]) -> list[str]:
     """What each product has where the final map has cropland: the five commonest classes."""
-    parts = ["<h2>What the products have under this map's cropland</h2>"]
+    parts = [_heading("What the products have under this map's cropland")]
     rows = []
     for name, product in products.items():
-        mine = table[table["product"] == name]
+        mine = found[found["product"] == name]
         total = mine["px_crop"].sum()
         for row in mine.nlargest(5, "px_crop").itertuples():
             if total and row.px_crop:
                 label = "outside the legend" if pd.isna(row.name) else row.name
-                share = number(row.px_crop / total, ".1%")
+                share = _text(row.px_crop / total, ".1%")
                 rows.append((product.title, f"{row.code} {label}", share))
-    return [*parts, html_table(("Product", "Class", "Of our cropland"), rows, numbers=1)]
+    return [*parts, _table(("Product", "Class", "Of our cropland"), rows, numbers=1)]
 
 
 def _sources(products: dict[str, Product]) -> list[str]:
@@ -268,4 +263,4 @@ def _sources(products: dict[str, Product]) -> list[str]:
         "Licence",
         "Attribution",
     )
-    return ["<h2>The products</h2>", html_table(head, rows)]
+    return [_heading("The products"), _table(head, rows)]

@@ -10,7 +10,6 @@ from croplayer.comparison.codes import IN, STRANGE, UNCLEAR
 from croplayer.comparison.measures import (
     best_shift,
     deviation,
-    edge_pixels,
     known,
     readings_of,
     structure,
@@ -64,9 +63,8 @@ def edges_by_hand(cropland, valid):
 
 @settings(deadline=None, max_examples=80)
 @given(arrays([st.booleans(), st.booleans()], bool))
-def test_edge_pixels_are_those_of_eq_5(maps):
+def test_structure_is_that_of_eq_5(maps):
     cropland, valid = maps[0] & maps[1], maps[1]
-    assert edge_pixels(cropland, valid) == edges_by_hand(cropland, valid)
     af, ed = structure(cropland, valid)
     if valid.any():
         assert af == pytest.approx(cropland.sum() / valid.sum())
@@ -74,15 +72,6 @@ def test_edge_pixels_are_those_of_eq_5(maps):
         assert ed <= af
     else:
         assert np.isnan(af) and np.isnan(ed)
-
-
-def test_nodata_is_no_edge():
-    cropland = np.zeros((3, 4), bool)
-    cropland[:, :2] = True
-    valid = np.ones((3, 4), bool)
-    assert edge_pixels(cropland, valid) == 3
-    valid[:, 2] = False
-    assert edge_pixels(cropland, valid) == 0
 
 
 def test_deviation_is_missing_where_the_final_map_has_nothing():
