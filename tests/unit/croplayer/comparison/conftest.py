@@ -18,7 +18,6 @@ from croplayer.settings.products import Catalogue
 
 REPOSITORY = Path(__file__).parents[4]
 N = 64
-ALBERS = "+proj=aea +lat_1=25 +lat_2=47 +lat_0=0 +lon_0=105 +x_0=0 +y_0=0 +datum=WGS84 +units=m"
 
 
 @pytest.fixture(scope="session")
