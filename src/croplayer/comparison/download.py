@@ -209,6 +209,11 @@ def _ask(client: httpx.Client, url: str, part: Path) -> bool | None:
             raise DependencyError(
                 f"the server refuses {url}", given=f"status {status}", remedy="see its record"
             )
+        part_of = response.headers.get("content-range", "")
+        if status == 206 and part_of and not part_of.startswith(f"bytes {have}-"):
+            # Bytes from another place would make a file that only looks whole.
+            _forget(part)
+            return None
         total = _total(response, have)
         _remember(tag, response)
         with open(part, "ab" if status == 206 else "wb") as handle:

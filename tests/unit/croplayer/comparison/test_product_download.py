@@ -148,6 +148,18 @@ def test_a_file_that_changed_in_between_is_not_put_together_of_two(server, manne
     assert (tmp_path / "a.tif").read_bytes() == server.files["/a.tif"] != BODY
 
 
+def from_the_start(handler, server):
+    """Answers a Range with other bytes than were asked for."""
+    handler.send(206, server.files[handler.path], 0)
+    return True
+
+
+def test_bytes_from_another_place_are_not_put_behind(server, manners, tmp_path):
+    server.files["/a.tif"], server.faults = BODY, [breaks_off, from_the_start]
+    fetch_file(f"{server.url}/a.tif", tmp_path / "a.tif", manners)
+    assert (tmp_path / "a.tif").read_bytes() == BODY
+
+
 def test_a_dead_server_is_given_up_and_what_came_is_kept(server, manners, tmp_path):
     server.files["/a.tif"], server.faults = BODY, [breaks_off] + [status(500)] * 9
     with pytest.raises(DependencyError, match="could not be fetched") as caught:
