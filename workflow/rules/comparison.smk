@@ -22,7 +22,7 @@ rule fetch_product:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         # The manners of the download are no params: slowing down fetches nothing again.
         product=lambda wildcards: products_of(wildcards.province)[
@@ -52,7 +52,8 @@ rule compare_shard:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
+        runtime=minutes("blocks_per_second"),
     params:
         grid=section("grid"),
         province=section("province", leave_out=NO_GEOMETRY),
@@ -79,7 +80,7 @@ rule assess_reference:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         grid=section("grid"),
         province=section("province", leave_out=NO_GEOMETRY),
@@ -114,7 +115,7 @@ rule summarise_comparison:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         products=product_entries,
         own_definition=own_definition,
@@ -157,7 +158,7 @@ rule compare_provinces:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         titles=lambda wildcards: {
             p: settings_of(p).province.title for p in PROVINCES if products_of(p)

@@ -23,7 +23,7 @@ rule plot_product_plates:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         grid=section("grid"),
         products=product_entries,
@@ -52,7 +52,7 @@ rule plot_product_iou:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         title=key("province", "title"),
         note=product_note,
@@ -77,7 +77,7 @@ rule plot_product_areas:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         title=key("province", "title"),
         note=product_note,
@@ -103,7 +103,7 @@ rule plot_product_deviations:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         titles=product_titles,
         title=key("province", "title"),
@@ -130,7 +130,7 @@ rule plot_product_slopes:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         titles=product_titles,
         least_af=key("comparison", "least_af"),
@@ -157,7 +157,7 @@ rule plot_product_scatter:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         titles=product_titles,
         title=key("province", "title"),
@@ -189,7 +189,7 @@ rule comparison_page:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         products=product_entries,
         title=key("province", "title"),
