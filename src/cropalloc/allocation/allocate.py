@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cropalloc.allocation.boxstep import ConvergenceError, OutOfTimeError
 from cropalloc.allocation.certificate import certify, is_proven, write_certificate
 from cropalloc.allocation.exact import solve_exact
 from cropalloc.allocation.problem import AllocationProblem
+from cropalloc.allocation.programme import ConvergenceError, OutOfTimeError
 from cropalloc.allocation.reference import solve_reference
 from cropalloc.allocation.slack import COLUMNS, slack_table
 from cropalloc.allocation.solution import Rule, Solution

@@ -150,7 +150,7 @@ def _newton(compiled, curvature, prices, lower, temperature, sample):
     def evaluate(at):
         value, used, curve, open_parcels = kernels.smoothed(
             compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, scale,
-            compiled.weight, compiled.activity_prices(at), compiled.n_rainfed,
+            compiled.weight, compiled.activity_prices(at), compiled.first, compiled.n_rainfed,
             compiled.land_penalty, temperature, sample,
         )  # fmt: skip
         gradient = compiled.area - compiled.placed(used)

@@ -13,16 +13,17 @@ import logging
 import time
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
 
 from cropalloc.allocation import kernels
 from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.programme import ConvergenceError, Programme, ranges
 
 log = logging.getLogger(__name__)
 
 MAX_STEPS = 80
 REPORT_S = 30.0
+ROUNDING = 1e-15  # of a price
 
 
 @dataclass
@@ -47,14 +48,6 @@ class Finish:
     over_hectares: np.ndarray
     shortage: np.ndarray
     steps: int
-
-
-class ConvergenceError(RuntimeError):
-    """The finish did not reach the optimum; the caller falls back to another method."""
-
-
-class OutOfTimeError(ConvergenceError):
-    """The time allowed for one group of units is over."""
 
 
 def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -96,7 +89,7 @@ def open_rows(compiled: Compiled, prices: np.ndarray, radius: float) -> int:
     """Rows that parcels would have in the finishing programme of a box."""
     _, _, start, parcel, idle, activity, worth = kernels.settle(
         compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-        compiled.activity_prices(prices), np.full(compiled.weight.shape, radius),
+        compiled.activity_prices(prices), compiled.first, np.full(compiled.weight.shape, radius),
         compiled.n_rainfed, compiled.land_penalty,
     )  # fmt: skip
     same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
@@ -132,12 +125,12 @@ def finish(
     for step in range(1, MAX_STEPS + 1):
         used, choice, start, parcel, idle, activity, worth = kernels.settle(
             compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-            compiled.activity_prices(prices), boxes * (1 + 1e-9), compiled.n_rainfed,
-            compiled.land_penalty,
+            compiled.activity_prices(prices), compiled.first, boxes * (1 + 1e-9),
+            compiled.n_rainfed, compiled.land_penalty,
         )  # fmt: skip
         same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
         remaining = compiled.area - compiled.placed(used)
-        model = _Model(compiled, start, parcel, idle, activity, worth, same, over, face)
+        model = Programme(compiled, start, parcel, idle, activity, worth, same, over, face)
         before = prices
         prices, flow, over_flow, shortage, outside = model.solve(
             remaining, prices, boxes[face], deadline
@@ -154,6 +147,9 @@ def finish(
                      step, model.n_parcels, active.sum())  # fmt: skip
             told = time.perf_counter()
         if not active.any():
+            # A price in its last digit too low would seem to draw land to a statistic of a few
+            # square metres; higher by some, it costs nothing.
+            prices = prices + ROUNDING * np.abs(prices)
             return _collect(
                 compiled, prices, choice, start, parcel, activity, same, flow,
                 (over[2], over[1], over_flow), shortage, step,
@@ -195,7 +191,8 @@ def _further(
     def dual(prices: np.ndarray) -> float:
         worth = kernels.exact_value(
             compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-            compiled.activity_prices(prices), compiled.n_rainfed, compiled.land_penalty,
+            compiled.activity_prices(prices), compiled.first, compiled.n_rainfed,
+            compiled.land_penalty,
         )  # fmt: skip
         return worth + float(compiled.area @ prices)
 
@@ -208,129 +205,6 @@ def _further(
             break
         best, stretch, value = trial, 2 * stretch, found
     return best, stretch
-
-
-class _Model:
-    """The finishing programme of one box, for HiGHS."""
-
-    def __init__(self, compiled, start, parcel, idle, activity, worth, same, over, face) -> None:
-        self.compiled = compiled
-        first = np.flatnonzero(same == np.arange(len(same)))
-        row = np.cumsum(same == np.arange(len(same))) - 1
-        self.n_parcels = len(first)
-        area = np.where(parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2])
-        self.capacity = np.bincount(row[same], area, minlength=self.n_parcels)
-        length = np.diff(start)[first]
-        column = np.repeat(start[:-1][first], length) + _ranges(length)
-        self.column = column
-        self.parcel_row = np.repeat(np.arange(self.n_parcels), length)
-        leaf = np.repeat(compiled.leaf[parcel[first] // 2], length)
-        self.idle = idle[first]
-        self.over = over
-        # Worth less that of the parcel's first use keeps the numbers small; a constant where the
-        # parcel must be used in full.
-        base = np.where(self.idle, 0.0, worth[start[:-1][first]])
-        self.cost = np.concatenate([worth[column] - base[self.parcel_row], over[3]])
-        leaf = np.concatenate([leaf, over[0], face[0], face[0]])
-        k = np.concatenate([activity[column], over[1], face[1], face[1]])
-        self.n_faces = len(face[0])
-        self.owner = compiled.owner[leaf, k]
-        self.coefficient = compiled.coefficient[leaf, k]
-
-    def solve(self, remaining, prices, width, deadline):
-        """Prices, flows, overflow, shortage, and what each face of the box had to take (f,).
-
-        `width` (f,) is how far the price of an activity in a leaf may move from where it is.
-        """
-        d, p, f = len(remaining), self.n_parcels, self.n_faces
-        flow_columns, n = len(self.column), len(self.cost)
-        # Flows are measured in units of a typical capacity, worth so that widths are about 1000.
-        sizes = self.capacity[self.capacity > 0]
-        unit = float(np.exp(np.mean(np.log(sizes)))) if len(sizes) else 1.0
-        # A face is an activity without land (or given back) at the price on the edge of the box.
-        # All worths are taken less the present prices, again for small numbers.
-        padded = np.append(prices, 0.0)
-        net = self.cost - (self.coefficient[:n] * padded[self.owner[:n]]).sum(axis=1)
-        cost = np.concatenate([net, -width, -width, -(self.compiled.penalty + prices)])
-        largest = float(np.abs(cost).max(initial=0.0))
-        typical = float(np.median(width)) if f else 1.0
-        money = min(1e3 / max(typical, 1e-300), 1e6 / max(largest, 1e-300))
-        # Rows of small statistics are magnified: HiGHS holds each row to the same tolerance.
-        magnified = np.clip(unit / np.maximum(self.compiled.area, 1e-300), 1.0, 1e4)
-        sign = np.concatenate([np.ones(n + f), -np.ones(f)])
-        rows, columns, values = (
-            [self.parcel_row],
-            [np.arange(flow_columns)],
-            [np.ones(flow_columns)],
-        )
-        for q in range(self.owner.shape[1]):
-            here = np.flatnonzero(self.owner[:, q] >= 0)
-            rows.append(p + self.owner[here, q])
-            columns.append(here)
-            factor = magnified[self.owner[here, q]]
-            values.append(sign[here] * self.coefficient[here, q] * factor)
-        demand = np.arange(d)
-        rows.append(p + demand)
-        columns.append(n + 2 * f + demand)
-        values.append(magnified)
-        row, column = np.concatenate(rows), np.concatenate(columns)
-        order = np.lexsort((row, column))
-        total = n + 2 * f + d
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = total, p + d
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = np.searchsorted(column[order], np.arange(total + 1)).astype(np.int32)
-        lp.a_matrix_.index_ = row[order].astype(np.int32)
-        lp.a_matrix_.value_ = np.concatenate(values)[order]
-        lp.sense_ = highspy.ObjSense.kMaximize
-        lp.col_cost_ = money * cost
-        lp.col_lower_ = np.zeros(total)
-        lp.col_upper_ = np.full(total, highspy.kHighsInf)
-        rest, capacity = magnified * remaining / unit, self.capacity / unit
-        lp.row_lower_ = np.concatenate([np.where(self.idle, -highspy.kHighsInf, capacity), rest])
-        lp.row_upper_ = np.concatenate([capacity, rest])
-        solution = _run(lp, deadline)
-        amount = np.maximum(np.array(solution.col_value), 0.0) * unit
-        price = magnified * np.array(solution.row_dual)[p:] / money + prices
-        return (
-            np.maximum(price, -self.compiled.penalty),
-            amount[:flow_columns],
-            amount[flow_columns:n],
-            amount[n + 2 * f :],
-            amount[n : n + f] + amount[n + f : n + 2 * f],
-        )
-
-
-def _run(lp: highspy.HighsLp, deadline: float) -> highspy.HighsSolution:
-    """Solve with HiGHS; raises ConvergenceError if it reports no optimum."""
-    status = None
-    for tolerance in (1e-10, 1e-9):
-        left = deadline - time.perf_counter()
-        if left <= 0:
-            raise OutOfTimeError("the time limit of the exact solver is over")
-        solver = highspy.Highs()
-        for name, setting in (
-            ("output_flag", False), ("threads", 1), ("random_seed", 0), ("solver", "simplex"),
-            ("primal_feasibility_tolerance", tolerance), ("dual_feasibility_tolerance", tolerance),
-        ):  # fmt: skip
-            solver.setOptionValue(name, setting)
-        if np.isfinite(left):
-            solver.setOptionValue("time_limit", left)
-        solver.passModel(lp)
-        solver.run()
-        status = solver.getModelStatus()
-        if status == highspy.HighsModelStatus.kOptimal:
-            return solver.getSolution()
-        if status == highspy.HighsModelStatus.kTimeLimit:
-            raise OutOfTimeError("the time limit of the exact solver is over")
-    raise ConvergenceError(str(status))
-
-
-def _ranges(lengths: np.ndarray) -> np.ndarray:
-    """0 .. length - 1 for each length, joined."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) - np.repeat(ends - lengths, lengths)
 
 
 def _collect(
@@ -350,7 +224,7 @@ def _collect(
         is_first = same == np.arange(len(same))
         offset = np.zeros(len(parcel), dtype=np.int64)
         offset[is_first] = np.cumsum(length[is_first]) - length[is_first]
-        from_flow = np.repeat(offset[same], length) + _ranges(length)
+        from_flow = np.repeat(offset[same], length) + ranges(length)
         portion = np.repeat(area / whole[same], length)
         cells.append(np.repeat(parcel // 2, length))
         kinds.append(activity)

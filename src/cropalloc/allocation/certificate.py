@@ -3,6 +3,11 @@
 Shares no code with the solvers: it knows the problem, the allocation and the prices, and recomputes
 everything else in plain numpy. Linear programming duality: any prices give an upper bound on the
 objective; an allocation that reaches the bound is optimal.
+
+Lexicographic allocations come with prices of two stages. Either they are joined (`multiplier` is
+the worth of a hectare of shortage), or they are pairs that are compared in order, as if a hectare
+of shortage were worth more than any number: land is worth most in the uses with the best price of
+the first stage, and among those in the one with the best net of the second.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from cropbase.atomic import write_json
 from cropbase.errors import CropError
 
 CHUNK = 50_000  # cells looked at together
+EQUAL = 1e-7  # first prices, in hectares of shortage, that count as equal: admits more, never less
 
 
 class CertificateError(CropError):
@@ -33,8 +39,8 @@ def certify(problem: AllocationProblem, solution: Solution, rule: Rule) -> dict[
     `statistic_residual` (worst, relative to their own right side, or to 1e-9 of the whole area of
     the kind where that is larger), `forbidden_ha` (hectares where no score or statistic allows
     them), `negative_ha`; `price_excess` (worst dual infeasibility, relative), `shortage_ha`,
-    `shortage_bound_ha`, `shortage_gap` (lexicographic rule: relative to all statistics);
-    `feasible_primal`, `feasible_dual`.
+    `shortage_bound_ha`, `shortage_gap` (lexicographic rule: relative to all statistics), and
+    `multiplier` (None where the prices of the two stages are pairs).
     """
     wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
     n, m = problem.n_cells, len(problem.activities)
@@ -62,36 +68,36 @@ def certify(problem: AllocationProblem, solution: Solution, rule: Rule) -> dict[
     )
     residual = _relative(np.abs(placed + solution.shortage - area), area)
 
-    # Dual feasibility and the bound.
-    if rule.lexicographic:
-        penalty = np.full(len(area), solution.multiplier)
-        land_penalty = math.inf
-    else:
-        penalty, land_penalty = rule.penalties(problem), rule.land_penalty_per_ha
-    floor_miss = np.maximum(-penalty - solution.prices, 0) / np.maximum(np.abs(penalty), 1.0)
-    price_excess = float(floor_miss[area > 0].max(initial=0.0))
-    prices = np.where(area > 0, solution.prices, 0.0)
-    bound, over = _dual_bound(problem, weight, covered, prices, land_penalty)
-    price_excess = max(price_excess, over)
-
     score = math.fsum(
         problem.scores[kind, cell].astype(np.float64) * weight[problem.leaf[cell], kind] * hectares
     )
     shortage = math.fsum(solution.shortage)
+    prices = np.where(area > 0, solution.prices, 0.0)
     if rule.lexicographic:
         objective = score
-        bound += solution.multiplier * shortage
-        first = np.where(area > 0, solution.shortage_prices, 0.0)
-        least = -_dual_bound(problem, np.zeros_like(weight), covered, first, math.inf)[0]
-        price_excess = max(price_excess, float(np.maximum(-1 - first, 0).max(initial=0.0)))
-        shortage_gap = max(0.0, shortage - least) / max(math.fsum(area), 1e-300)
         scale = max(abs(objective), 1e-300)
+        first = np.where(area > 0, solution.shortage_prices, 0.0)
+        least = -_dual_bound(problem, np.zeros_like(weight), covered, first)[0]
+        shortage_gap = max(0.0, shortage - least) / max(math.fsum(area), 1e-300)
+        price_excess = float(np.maximum(-1 - first, 0).max(initial=0.0))
+        in_pairs = math.isinf(solution.multiplier)
+        if in_pairs:
+            bound, _ = _dual_bound(problem, weight, covered, prices, before=first)
+            below = np.where(first <= EQUAL - 1, np.maximum(-prices, 0), 0.0) * area / scale
+        else:
+            bound, _ = _dual_bound(problem, weight, covered, prices)
+            bound += solution.multiplier * shortage
+            below = _below(prices, np.full(len(area), solution.multiplier))
     else:
+        penalty, land_penalty = rule.penalties(problem), rule.land_penalty_per_ha
         beyond = math.fsum(solution.over_cropland) + math.fsum(solution.over_irrigated)
         lost = math.fsum(penalty * solution.shortage)
         objective = score - lost - land_penalty * beyond
         least, shortage_gap = 0.0, 0.0
         scale = max(abs(objective), score, lost, 1e-300)
+        bound, price_excess = _dual_bound(problem, weight, covered, prices, land_penalty)
+        below = _below(prices, penalty)
+    price_excess = max(price_excess, float(below[area > 0].max(initial=0.0)))
     gap = abs(bound - objective) / scale if max(abs(bound), abs(objective)) > 0 else 0.0
     return {
         "objective": objective,
@@ -106,7 +112,7 @@ def certify(problem: AllocationProblem, solution: Solution, rule: Rule) -> dict[
         "shortage_ha": shortage,
         "shortage_bound_ha": float(least),
         "shortage_gap": float(shortage_gap),
-        "multiplier": float(solution.multiplier),
+        "multiplier": None if math.isinf(solution.multiplier) else float(solution.multiplier),
         "rule": "lexicographic" if rule.lexicographic else "weights",
         "weighting": rule.weighting,
         "method": solution.method,
@@ -191,19 +197,20 @@ def _dual_bound(
     weight: np.ndarray,
     covered: np.ndarray,
     prices: np.ndarray,
-    land_penalty: float,
+    land_penalty: float = math.inf,
+    before: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Dual objective at given prices, and the worst excess of a net over the land penalty.
+
+    `before` (d,) are prices of a first stage, which are compared before `prices`.
 
     The land of a cell is worth (cropland - irrigated) x c + irrigated x (c + d), where c is the
     greatest net of rainfed activities (and of irrigated ones less what a hectare beyond irrigated
     land costs) and c + d the greatest of all.
     """
     wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
-    per_leaf = np.zeros_like(weight)
-    for demand, price in zip(problem.demands, prices, strict=True):
-        for row, coefficient in problem.activity_rows(demand):
-            per_leaf[demand.leaves, row] += coefficient * price
+    per_leaf = _prices_per_leaf(problem, weight.shape, prices)
+    first_per_leaf = None if before is None else _prices_per_leaf(problem, weight.shape, before)
     parts: list[float] = []
     excess = 0.0
     for start in range(0, problem.n_cells, CHUNK):
@@ -211,10 +218,15 @@ def _dual_bound(
         leaf = problem.leaf[cells]
         net = problem.scores[:, cells].T.astype(np.float64) * weight[leaf] - per_leaf[leaf]
         net = np.where(covered[leaf] & ~np.isnan(net), net, -np.inf)
-        rainfed = net[:, ~wet].max(axis=1, initial=0.0)
-        best_wet = net[:, wet].max(axis=1, initial=-np.inf)
-        dry = np.maximum(rainfed, best_wet - land_penalty)
-        either = np.maximum(dry, best_wet)
+        if first_per_leaf is None:
+            rainfed = net[:, ~wet].max(axis=1, initial=0.0)
+            best_wet = net[:, wet].max(axis=1, initial=-np.inf)
+            dry = np.maximum(rainfed, best_wet - land_penalty)
+            either = np.maximum(dry, best_wet)
+        else:
+            earlier = np.where(np.isfinite(net), -first_per_leaf[leaf], -np.inf)
+            dry = _best_in_order(earlier[:, ~wet], net[:, ~wet])
+            either = _best_in_order(earlier, net)
         land, irrigated = problem.cropland_ha[cells], problem.irrigated_ha[cells]
         parts += list((land - irrigated) * dry + irrigated * either)
         if math.isfinite(land_penalty):
@@ -225,3 +237,26 @@ def _dual_bound(
             excess = max(excess, over / land_penalty)
     parts += list(prices * np.array([demand.area_ha for demand in problem.demands]))
     return math.fsum(parts), excess
+
+
+def _prices_per_leaf(
+    problem: AllocationProblem, shape: tuple[int, ...], prices: np.ndarray
+) -> np.ndarray:
+    """(leaves, m): price of a hectare of each activity."""
+    found = np.zeros(shape)
+    for demand, price in zip(problem.demands, prices, strict=True):
+        for row, coefficient in problem.activity_rows(demand):
+            found[demand.leaves, row] += coefficient * price
+    return found
+
+
+def _best_in_order(earlier: np.ndarray, net: np.ndarray) -> np.ndarray:
+    """(cells,): greatest net among uses of the greatest earlier net; idling has 0 of both."""
+    top = earlier.max(axis=1, initial=0.0)
+    among = np.where(earlier >= top[:, None] - EQUAL, net, -np.inf)
+    return np.maximum(among.max(axis=1, initial=-np.inf), np.where(top <= EQUAL, 0.0, -np.inf))
+
+
+def _below(prices: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """(d,): by how much prices are below the least that the penalty of shortage allows."""
+    return np.maximum(-penalty - prices, 0) / np.maximum(np.abs(penalty), 1.0)

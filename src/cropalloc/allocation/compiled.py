@@ -36,6 +36,8 @@ class Compiled:
     area : (d,) float64, the demands.
     penalty : (d,) float64, worth lost by a hectare of shortage.
     land_penalty : worth lost by a hectare beyond the land; inf where land is never exceeded.
+    first : (leaves, m) float64, prices of activities in a first stage that is settled (`kernels`);
+        (0, m) where there is none.
     """
 
     cells: np.ndarray
@@ -52,10 +54,17 @@ class Compiled:
     area: np.ndarray
     penalty: np.ndarray
     land_penalty: float
+    first: np.ndarray
 
     @property
     def n_demands(self) -> int:
         return len(self.area)
+
+    @property
+    def unequal(self) -> bool:
+        """Whether a score point is worth more on some hectares than on others."""
+        weight = self.weight[self.allowed]
+        return weight.size > 0 and bool(np.ptp(weight) > 0)
 
     def activity_prices(self, prices: np.ndarray) -> np.ndarray:
         """(leaves, m): price of a hectare of each activity, +inf where it is not allowed."""
@@ -135,6 +144,7 @@ def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compile
         area=np.array([demand.area_ha for demand in problem.demands], dtype=np.float64),
         penalty=np.zeros(n_demands),
         land_penalty=np.inf,
+        first=np.empty((0, len(order))),
     )
 
 

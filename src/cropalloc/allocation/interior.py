@@ -23,7 +23,7 @@ from cropalloc.allocation.compiled import Compiled
 
 log = logging.getLogger(__name__)
 
-MAX_ITERATIONS = 120
+MAX_ITERATIONS = 250
 TOO_LARGE = 40_000_000  # uses of all parcels: 24 bytes each beyond this are too much memory
 KEEP = 0.9995  # of the way to the boundary
 REPORT_S = 30.0
@@ -36,12 +36,14 @@ class Parcels:
     Fields
     ------
     leaf : (p,) int64; capacity : (p,) float64 hectares.
+    idle : (p,) bool, whether land of it may be left idle.
     start : (p + 1,) int64, where the uses of each parcel begin in `activity` and `worth`.
     activity : (c,) int64; worth : (c,) float64, of a hectare.
     """
 
     leaf: np.ndarray
     capacity: np.ndarray
+    idle: np.ndarray
     start: np.ndarray
     activity: np.ndarray
     worth: np.ndarray
@@ -58,7 +60,7 @@ def all_parcels(compiled: Compiled) -> Parcels:
     """Every parcel with every use that it is allowed, alike parcels joined."""
     _, _, start, parcel, idle, activity, worth = kernels.settle(
         compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-        compiled.activity_prices(np.zeros(compiled.n_demands)),
+        compiled.activity_prices(np.zeros(compiled.n_demands)), compiled.first,
         np.full(compiled.weight.shape, np.inf), compiled.n_rainfed, compiled.land_penalty,
     )  # fmt: skip
     same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
@@ -68,7 +70,7 @@ def all_parcels(compiled: Compiled) -> Parcels:
     length = np.diff(start)
     chosen = np.repeat(same == np.arange(len(same)), length)
     leaf, length = compiled.leaf[parcel[first] // 2].astype(np.int64), length[first]
-    activity, worth = activity[chosen], worth[chosen]
+    activity, worth, idle = activity[chosen], worth[chosen], idle[first]
     over_leaf, over_activity, _, over_worth = overflow_columns(compiled)
     if len(over_leaf):
         # Use beyond the land: a parcel a leaf with more room than all statistics could take.
@@ -77,11 +79,30 @@ def all_parcels(compiled: Compiled) -> Parcels:
         room = 2.0 * float(compiled.area.sum()) / lightest
         leaf = np.concatenate([leaf, leaves])
         capacity = np.concatenate([capacity, np.full(len(leaves), room)])
+        idle = np.concatenate([idle, np.ones(len(leaves), dtype=bool)])
         length = np.concatenate([length, counts])
         activity = np.concatenate([activity, over_activity])
         worth = np.concatenate([worth, over_worth])
     ends = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    return Parcels(leaf, capacity, ends, activity.astype(np.int64), worth)
+    return Parcels(leaf, capacity, idle, ends, activity.astype(np.int64), worth)
+
+
+def statistic_weights(compiled: Compiled) -> np.ndarray:
+    """(d,): worth of a score point on a hectare of each statistic, where its price should begin.
+
+    It is that of the activity least dear; but where the statistic itself makes the worth of an
+    activity (share weighting), one over its area.
+    """
+    d = compiled.n_demands
+    here = compiled.owner >= 0
+    owner = compiled.owner[here]
+    coefficient = compiled.coefficient[here]
+    weight = np.broadcast_to(compiled.weight[:, :, None], here.shape)[here]
+    found = np.full(d, np.inf)
+    np.minimum.at(found, owner, weight / coefficient)
+    made = np.abs(weight * compiled.area[owner] - coefficient) <= 1e-9 * coefficient
+    found[owner[made]] = 1.0 / compiled.area[owner[made]]
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def interior_prices(
@@ -112,32 +133,56 @@ class _Iteration:
         self.compiled, self.parcels = compiled, parcels
         self.curvature = Curvature(compiled)
         self.unit = max(float(parcels.capacity.mean()) if len(parcels.capacity) else 1.0, 1e-300)
-        top = float(np.abs(parcels.worth).max(initial=0.0))
-        self.money = max(top, 1e-3 * float(compiled.penalty.max(initial=0.0)), 1e-300)
+        self.live = compiled.area > 0
+        self.short = self.live & np.isfinite(compiled.penalty)  # may lack hectares, at a price
+        penalty = np.where(self.short, compiled.penalty, 0.0)
+        unequal = len(compiled.first) > 0 or compiled.unequal
+        of_demand = statistic_weights(compiled)
+        scale = float(compiled.area @ of_demand) / max(float(compiled.area.sum()), 1e-300) or 1.0
+        if unequal:
+            self.money = 100.0 * scale
+        else:
+            top = float(np.abs(parcels.worth).max(initial=0.0))
+            self.money = max(top, 1e-3 * float(penalty.max(initial=0.0)), 1e-300)
         self.capacity = parcels.capacity / self.unit
         self.worth = parcels.worth / self.money
         self.area = compiled.area / self.unit
-        self.penalty = compiled.penalty / self.money
-        self.live = compiled.area > 0
+        self.penalty = penalty / self.money
         # A start that is feasible on both sides, and central by definition: each product of
         # hectares and reduced cost keeps its weight, so that a statistic of a few square metres
         # is not drowned by a barrier made for millions of hectares.
         count = np.diff(parcels.start)
-        self.share = self.capacity / (count + 1)
-        self.weight = self._modest(count)
+        self.share = self.capacity / (count + parcels.idle)
+        modest = self._modest(count)
         self.x = np.repeat(self.share, count) * passes.spread(
-            parcels.start, parcels.leaf, parcels.activity, self.weight
+            parcels.start, parcels.leaf, parcels.activity, modest
         )
-        self.x0 = self.capacity - passes.row_sums(parcels.start, self.x)
+        sums = passes.row_sums(parcels.start, self.x)
+        fill = np.divide(self.capacity, sums, out=np.ones(len(sums)), where=~parcels.idle)
+        self.x *= np.repeat(fill, count)
+        self.x0 = np.where(parcels.idle, self.capacity - sums, 0.0)
         self.idle = self.x0.copy()
-        best = passes.row_best(parcels.start, self.worth)
-        self.y = np.maximum(best, 0.0) + 4.0 * max(1.0, float(self.penalty.max(initial=0.0)))
-        self.z = np.repeat(self.y, count) - self.worth
-        self.z0 = self.y.copy()
-        self.prices = np.zeros(compiled.n_demands)
-        self.v = self.penalty.copy()
-        self.s = np.where(self.live, self.area - self._placed(self.x), 0.0)
-        self.aim_s = self.s.copy()
+        if unequal:
+            # Prices as the worth of their statistic: reduced costs are then of its own size.
+            self.prices = np.where(self.live, 120.0 * of_demand / self.money, 0.0)
+            net = self.worth - passes.spread(
+                parcels.start, parcels.leaf, parcels.activity, self._table(self.prices)
+            )
+            self.y = np.maximum(passes.row_best(parcels.start, net), 0.0) + 1.0
+            self.z = np.repeat(self.y, count) - net
+            self.weight = modest * compiled.weight / scale
+            worth_short = of_demand / scale
+        else:
+            self.prices = np.zeros(compiled.n_demands)
+            best = passes.row_best(parcels.start, self.worth)
+            self.y = np.maximum(best, 0.0) + 4.0 * max(1.0, float(self.penalty.max(initial=0.0)))
+            self.z = np.repeat(self.y, count) - self.worth
+            self.weight, worth_short = modest, 1.0
+        self.z0 = np.where(parcels.idle, self.y, 1.0)
+        self.v = np.where(self.short, self.penalty + self.prices, 0.0)
+        lack = self.area - self._placed(self.x)
+        self.s = np.where(self.short, np.maximum(lack, 0.1 * self.area), 0.0)
+        self.aim_s = self.s * worth_short
         # Weights between that start's own and equal ones: the first lose the path of the small
         # statistics' uses, the second that of the large ones.
         self.share, self.weight = np.sqrt(self.share), np.sqrt(self.weight)
@@ -172,16 +217,18 @@ class _Iteration:
         del aims
         told = time.perf_counter()
         best, best_gap, stale = self.prices.copy(), np.inf, 0
-        live = self.live
-        s, v, short = self.s, self.v, 1.0
+        nearest = weigh = np.inf
+        live, short = self.live, self.short
+        s, v, least = self.s, self.v, 1.0
         for step in range(MAX_ITERATIONS):
             lack = np.where(live, self.area - self._placed(self.x) - s, 0.0)
             product = passes.dot(self.x, self.z) + passes.dot(self.x0, self.z0)
-            product += float(s[live] @ v[live])
+            product += float(s @ v)
             bound = passes.dot(self.capacity, self.y) + float(self.area @ self.prices)
             gap = product / max(abs(bound), 1e-12 * float(self.area @ self.penalty), 1e-300)
             miss = float(np.abs(lack).sum()) / max(float(self.area.sum()), 1e-300)
             error = max(gap, miss)
+            weigh = product if step == 0 else weigh
             now = time.perf_counter()
             log.debug(
                 "interior %d: gap %.2e, residual %.2e, mu %.2e, step %.2g",
@@ -189,15 +236,18 @@ class _Iteration:
                 gap,
                 miss,
                 product / count,
-                short,
+                least,
             )
             if now - told > REPORT_S:
                 log.info("prices: iteration %d, relative gap %.1e", step, error)
                 told = now
             if error < 0.99 * best_gap:
                 best, best_gap, stale = self.prices.copy(), error, 0
+            elif product + miss * weigh < 0.99 * nearest:
+                stale = 0
             else:
                 stale += 1
+            nearest = min(nearest, product + miss * weigh)
             if error <= tolerance or stale > 40 or not np.isfinite(error):
                 break
             mu = product / count
@@ -205,26 +255,26 @@ class _Iteration:
                 p.start, p.leaf, p.activity, self.x, self.z, self.x0, self.z0, self.capacity,
                 c.weight.shape[0], c.weight.shape[1],
             )  # fmt: skip
-            damping = np.where(live, s / np.where(live, v, 1.0), 0.0)
+            damping = np.where(short, s / np.where(short, v, 1.0), 0.0)
             # Predictor: straight at complementarity zero.
-            wanted = c.placed(right) - np.where(live, s, 0.0) - lack
+            wanted = c.placed(right) - s - lack
             d_prices = self._solve(curve, wanted, damping)
             d_table = self._table(d_prices)
-            ds, dv = np.where(live, -s - damping * d_prices, 0.0), np.where(live, d_prices, 0.0)
+            ds, dv = np.where(short, -s - damping * d_prices, 0.0), np.where(short, d_prices, 0.0)
             dy = np.empty_like(self.y)
             reach, sums = passes.predict(
                 p.start, p.leaf, p.activity, self.x, self.z, self.x0, self.z0, fixed, d_table, dy,
                 self.capacity,
             )  # fmt: skip
-            primal = min(reach[0], _reach(s[live], ds[live]))
-            dual = min(reach[1], _reach(v[live], dv[live]))
+            primal = min(reach[0], _reach(s[short], ds[short]))
+            dual = min(reach[1], _reach(v[short], dv[short]))
             after = (
-                product + primal * (sums[0] + float(ds[live] @ v[live]))
-                + dual * (sums[1] + float(dv[live] @ s[live]))
-                + primal * dual * (sums[2] + float(ds[live] @ dv[live]))
+                product + primal * (sums[0] + float(ds @ v))
+                + dual * (sums[1] + float(dv @ s))
+                + primal * dual * (sums[2] + float(ds @ dv))
             )  # fmt: skip
             centre = mu * min(1.0, max(after / product, 0.0)) ** 3
-            centre = max(centre, (0.3 if short < 0.1 else 1e-6) * mu)  # first back to the path
+            centre = max(centre, (0.3 if least < 0.1 else 1e-6) * mu)  # first back to the path
             keep = 0.95 if gap > 1e-3 else KEEP
             # Corrector.
             right, reaching = passes.correct(
@@ -234,26 +284,26 @@ class _Iteration:
             limit = passes.MENDED * mu * self.aim_s
             second = np.clip(ds * dv, -limit, limit)
             rest = np.where(
-                live, (centre * self.aim_s - s * v - second) / np.where(live, v, 1.0), 0.0
+                short, (centre * self.aim_s - s * v - second) / np.where(short, v, 1.0), 0.0
             )
             wanted = c.placed(right) + rest - lack
             again = self._solve(curve, wanted, damping)
             table = self._table(again)
-            ds, dv = np.where(live, rest - damping * again, 0.0), np.where(live, again, 0.0)
+            ds, dv = np.where(short, rest - damping * again, 0.0), np.where(short, again, 0.0)
             dx0, dy_new = np.empty_like(self.x0), np.empty_like(self.y)
             reach = passes.direct(
                 p.start, p.leaf, p.activity, self.x, self.z, self.x0, self.z0, fixed, d_table, dy,
                 reaching, table, centre, mu, self.share, self.weight, self.idle, self.dx, dx0,
                 dy_new,
             )  # fmt: skip
-            primal = min(1.0, keep * min(reach[0], _reach(s[live], ds[live])))
-            dual = min(1.0, keep * min(reach[1], _reach(v[live], dv[live])))
-            short = min(primal, dual)
+            primal = min(1.0, keep * min(reach[0], _reach(s[short], ds[short])))
+            dual = min(1.0, keep * min(reach[1], _reach(v[short], dv[short])))
+            least = min(primal, dual)
             passes.advance(
                 p.start, p.leaf, p.activity, self.x, self.z, self.dx, dy_new, table, primal, dual
             )
             self.x0 += primal * dx0
-            self.z0 += dual * dy_new
+            self.z0 += np.where(p.idle, dual * dy_new, 0.0)
             self.y += dual * dy_new
             self.prices += dual * again
             s += primal * ds

@@ -1,7 +1,8 @@
 """Compiled passes of the interior-point method over the uses of parcels.
 
 Uses lie flat: those of parcel i are `start[i] .. start[i + 1]`, each with an `activity`, hectares
-`x` and reduced cost `z`; `x0` and `z0` are those of leaving the parcel idle. The path followed is
+`x` and reduced cost `z`; `x0` and `z0` are those of leaving the parcel idle (zero and one where
+it must not be). The path followed is
 weighted: x z tends to `centre` times `share[i] * weight[leaf, activity]` (idle: `idle[i]`). Sums
 run in the order of the parcels, so that results are the same on every run.
 """
@@ -95,7 +96,7 @@ def predict(start, leaf, activity, x, z, x0, z0, total, table, dy, capacity):
         dx = -x0[i] - x0[i] / z0[i] * change
         if dx < 0:
             primal = min(primal, -x0[i] / dx)
-        if change < 0:
+        if change < 0 and x0[i] > 0:
             dual = min(dual, -z0[i] / change)
         with_z += dx * z0[i]
         with_x += x0[i] * change
@@ -173,7 +174,7 @@ def direct(
         dy[i] = change
         if step < 0:
             primal = min(primal, -x0[i] / step)
-        if change < 0:
+        if change < 0 and x0[i] > 0:
             dual = min(dual, -z0[i] / change)
         for q in range(start[i], start[i + 1]):
             k = activity[q]

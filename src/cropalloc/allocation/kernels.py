@@ -4,7 +4,10 @@ Functions take cells as (n, m) float32 `scores` (-inf: never), (n,) `leaf`, (n,)
 `irrigated` and `dry`, and per leaf (l, m) `weight` and `price`; the first `n_rainfed` activities
 are rainfed. The dry parcel may take an irrigated activity at a loss of `land_penalty` a hectare
 (inf: never). Worth less price of activity k is called its net; that of leaving land idle is zero.
-Loops run in the order of the cells, so that sums, and hence results, are the same on every run.
+`first` (l, m) are prices of a first stage, which come before all others: only activities at the
+best first price of their parcel may be used, and land may be idle only where that is zero. It has
+no rows where there is no first stage. Loops run in the order of the cells, so that sums, and hence
+results, are the same on every run.
 """
 
 from __future__ import annotations
@@ -13,28 +16,44 @@ import numpy as np
 from numba import njit
 
 _NEGLIGIBLE = 30.0  # exp(-30) = 1e-13: of no account for a start that is made exact afterwards
+TIE = 1e-7  # first prices (hectares of shortage a hectare of land) that differ by less are equal
 
 
 @njit(cache=True)
-def _nets(score, weight, price, n_rainfed, land_penalty, wet, out):
-    """Nets of one parcel into `out`; returns how many activities it has and the greatest net."""
+def _nets(score, weight, price, first, c, n_rainfed, land_penalty, wet, out):
+    """Nets of one parcel of leaf `c` into `out` (-inf: not admissible).
+
+    Returns how many activities it has, the greatest net, and the net of idling.
+    """
     m = score.shape[0]
     count = m if (wet or land_penalty < np.inf) else n_rainfed
-    top = 0.0
+    idle = 0.0
+    best = 0.0
+    if first.shape[0] > 0:
+        for k in range(count):
+            if score[k] > -np.inf and -first[c, k] > best:
+                best = -first[c, k]
+        if best > TIE:
+            idle = -np.inf
+    top = idle
     for k in range(count):
+        if first.shape[0] > 0 and -first[c, k] < best - TIE:
+            out[k] = -np.inf
+            continue
         net = score[k] * weight[k] - price[k]
         if not wet and k >= n_rainfed:
             net -= land_penalty
         out[k] = net
         if net > top:
             top = net
-    return count, top
+    return count, top, idle
 
 
 @njit(cache=True)
 def smoothed(
-    scores, leaf, irrigated, dry, scale, weight, price, n_rainfed, land_penalty, temperature, step
-):
+    scores, leaf, irrigated, dry, scale, weight, price, first, n_rainfed, land_penalty,
+    temperature, step,
+):  # fmt: skip
     """Value, use (l, m), curvature (l, m, m) of the parcels' worth smoothed at `temperature`.
 
     Only every `step`-th cell is read, its areas multiplied by `scale` (l,) of its leaf. Also
@@ -55,8 +74,10 @@ def smoothed(
             area = (irrigated[i] if wet else dry[i]) * scale[c]
             if area <= 0:
                 continue
-            count, top = _nets(scores[i], weight[c], price[c], n_rainfed, land_penalty, wet, out)
-            total = np.exp(-top / temperature)
+            count, top, idle = _nets(
+                scores[i], weight[c], price[c], first, c, n_rainfed, land_penalty, wet, out
+            )
+            total = np.exp((idle - top) / temperature)
             found = 0
             best = total
             for k in range(count):
@@ -88,7 +109,7 @@ def smoothed(
 
 
 @njit(cache=True)
-def exact_value(scores, leaf, irrigated, dry, weight, price, n_rainfed, land_penalty):
+def exact_value(scores, leaf, irrigated, dry, weight, price, first, n_rainfed, land_penalty):
     """Sum over parcels of area times the greatest net, with compensated summation."""
     n, m = scores.shape
     out = np.empty(m)
@@ -100,7 +121,9 @@ def exact_value(scores, leaf, irrigated, dry, weight, price, n_rainfed, land_pen
             area = irrigated[i] if wet else dry[i]
             if area <= 0:
                 continue
-            _, top = _nets(scores[i], weight[c], price[c], n_rainfed, land_penalty, wet, out)
+            _, top, _ = _nets(
+                scores[i], weight[c], price[c], first, c, n_rainfed, land_penalty, wet, out
+            )
             y = area * top - carry
             t = total + y
             carry = (t - total) - y
@@ -109,7 +132,7 @@ def exact_value(scores, leaf, irrigated, dry, weight, price, n_rainfed, land_pen
 
 
 @njit(cache=True)
-def margins(scores, leaf, irrigated, dry, weight, price, n_rainfed, land_penalty):
+def margins(scores, leaf, irrigated, dry, weight, price, first, n_rainfed, land_penalty):
     """(n, 2) float64: best net less second-best net of each parcel (inf where without land)."""
     n, m = scores.shape
     out = np.empty(m)
@@ -121,21 +144,23 @@ def margins(scores, leaf, irrigated, dry, weight, price, n_rainfed, land_penalty
             area = irrigated[i] if wet else dry[i]
             if area <= 0:
                 continue
-            count, _ = _nets(scores[i], weight[c], price[c], n_rainfed, land_penalty, wet, out)
-            first = 0.0
+            count, _, rest = _nets(
+                scores[i], weight[c], price[c], first, c, n_rainfed, land_penalty, wet, out
+            )
+            best = rest
             second = -np.inf
             for k in range(count):
-                if out[k] > first:
-                    second = first
-                    first = out[k]
+                if out[k] > best:
+                    second = best
+                    best = out[k]
                 elif out[k] > second:
                     second = out[k]
-            result[i, column] = first - second
+            result[i, column] = best - second
     return result
 
 
 @njit(cache=True)
-def settle(scores, leaf, irrigated, dry, weight, price, reach, n_rainfed, land_penalty):
+def settle(scores, leaf, irrigated, dry, weight, price, first, reach, n_rainfed, land_penalty):
     """Decide what can be decided while the price of activity k moves by no more than `reach`.
 
     Returns (l, m) hectares used by settled parcels; their choice (n, 2) int16 (-1 idle, -2 no land,
@@ -155,8 +180,10 @@ def settle(scores, leaf, irrigated, dry, weight, price, reach, n_rainfed, land_p
             area = irrigated[i] if wet else dry[i]
             if area <= 0:
                 continue
-            count, _ = _nets(scores[i], weight[c], price[c], n_rainfed, land_penalty, wet, out)
-            floor = 0.0
+            count, _, rest = _nets(
+                scores[i], weight[c], price[c], first, c, n_rainfed, land_penalty, wet, out
+            )
+            floor = rest
             for k in range(count):
                 low = out[k] - reach[c, k]
                 if low > floor:
@@ -169,7 +196,7 @@ def settle(scores, leaf, irrigated, dry, weight, price, reach, n_rainfed, land_p
                     last = k
             if found == 0:
                 choice[i, column] = -1
-            elif found == 1 and floor > 0:
+            elif found == 1 and floor > rest:
                 choice[i, column] = last
                 used[c, last] += area
             else:
@@ -189,8 +216,10 @@ def settle(scores, leaf, irrigated, dry, weight, price, reach, n_rainfed, land_p
             if choice[i, column] != -3:
                 continue
             wet = column == 0
-            count, _ = _nets(scores[i], weight[c], price[c], n_rainfed, land_penalty, wet, out)
-            floor = 0.0
+            count, _, rest = _nets(
+                scores[i], weight[c], price[c], first, c, n_rainfed, land_penalty, wet, out
+            )
+            floor = rest
             for k in range(count):
                 low = out[k] - reach[c, k]
                 if low > floor:
@@ -203,7 +232,7 @@ def settle(scores, leaf, irrigated, dry, weight, price, reach, n_rainfed, land_p
                         value -= land_penalty
                     worth[q] = value
                     q += 1
-            idle[p] = floor <= 0.0
+            idle[p] = rest == 0.0 and floor <= 0.0
             parcel[p] = 2 * i + column
             p += 1
             start[p] = q

@@ -39,7 +39,8 @@ class Solution:
     hectares : (r,) float64 physical hectares above zero.
     shortage : (d,) float64, hectares that each demand lacks, in the demand's own measure.
     prices : (d,) float64, worth of a hectare of each demand (dual values).
-    multiplier : worth of a hectare of the least shortage (lexicographic rule; else zero).
+    multiplier : worth of a hectare of the least shortage (lexicographic rule; else zero). Infinite
+        where `prices` are those of the second stage alone, to be read beside `shortage_prices`.
     shortage_prices : (d,) float64, dual values of the first stage, least shortage (else zero).
     over_cropland, over_irrigated : (n,) float64 hectares beyond the land of a cell (printed
         weights only).

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from cropalloc.allocation.allocate import solve
-from cropalloc.allocation.boxstep import OutOfTimeError
 from cropalloc.allocation.certificate import certify, is_proven
 from cropalloc.allocation.compiled import compile_problem
 from cropalloc.allocation.exact import solve_exact
 from cropalloc.allocation.generated import generate
 from cropalloc.allocation.interior import interior_prices
 from cropalloc.allocation.problem import AllocationProblem, Demand
+from cropalloc.allocation.programme import OutOfTimeError
 from cropalloc.allocation.reference import solve_reference
 from cropalloc.allocation.slack import slack_table
 from cropalloc.allocation.solution import Rule

@@ -1,0 +1,114 @@
+"""The lexicographic rule: first the fewest hectares of shortage, then the best score.
+
+Where a score point is worth the same on every hectare, one linear programme does both: a hectare of
+shortage gets one worth, raised until prices prove that no allocation leaves less (above that
+threshold, which is finite, the two have the same solutions). With share weighting the worth of a
+hectare differs by the areas of the statistics, a hundred million times and more, and no number
+outweighs all of them and leaves digits for the score. There the rule is taken literally, in two
+stages: the optimal prices of the first, by complementary slackness, tell which uses of land keep
+the shortage least, which land must be used in full and which statistics must be met; the second
+finds the best score among those (`kernels`, `first`).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+
+from cropalloc.allocation import kernels
+from cropalloc.allocation.boxstep import ConvergenceError, Finish, finish, open_rows
+from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.interior import interior_prices
+from cropalloc.allocation.stage import overlapping, solve_stage
+
+log = logging.getLogger(__name__)
+
+RAISE = 8.0  # factor on the worth of a hectare that did not force the least shortage
+PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
+
+
+def solve_lexicographic(
+    compiled: Compiled, small: int, deadline: float
+) -> tuple[Finish, float, np.ndarray]:
+    """The optimum, the worth of a hectare of shortage, and prices (d,) of the first stage.
+
+    The worth is infinite where the stages were solved one after the other; the prices are then
+    those of the second stage alone.
+    """
+    compiled.land_penalty = np.inf
+    if not compiled.unequal:
+        return _at_once(compiled, small, deadline)
+    equal = replace(compiled, weight=np.ones_like(compiled.weight))
+    _, _, first = _at_once(equal, small, deadline)
+    compiled.first = compiled.activity_prices(first)
+    # A statistic that may be short at all is short at the first price of -1.
+    compiled.penalty = np.where(first <= kernels.TIE - 1.0, 0.0, np.inf)
+    return solve_stage(compiled, small, deadline), np.inf, first
+
+
+def _at_once(compiled: Compiled, small: int, deadline: float) -> tuple[Finish, float, np.ndarray]:
+    """Raise the worth of a hectare until the shortage is proven the least there is."""
+    compiled.land_penalty = np.inf
+    worth = max(compiled.best_worth(), 1e-12)
+    lightest = compiled.coefficient[compiled.coefficient > 0].min(initial=1.0)
+    total = float(compiled.area.sum())
+    multiplier = 4.0 * worth / lightest
+    start = proof = None
+    for _ in range(16):
+        compiled.penalty = np.full(compiled.n_demands, multiplier)
+        end = solve_stage(compiled, small, deadline, start)
+        lack = float(end.shortage.sum())
+        if lack <= 1e-12 * total:
+            return end, multiplier, np.zeros(compiled.n_demands)
+        # Where statistics do not overlap, the first stage is a cut: prices are -1 or 0.
+        first = np.where(end.prices < -0.5 * multiplier, -1.0, 0.0)
+        if lack - least_shortage(compiled, first) > PROVEN * total:
+            if proof is None:
+                proof = _first_stage(compiled, end.prices / multiplier, deadline)
+            first = proof
+        if lack - least_shortage(compiled, first) <= PROVEN * total:
+            return end, multiplier, first
+        # Above the threshold prices are affine in the worth of a hectare.
+        start = end.prices + (RAISE - 1.0) * multiplier * first
+        multiplier *= RAISE
+        log.debug("multiplier raised to %g", multiplier)
+    raise ConvergenceError("the least shortage could not be proven")
+
+
+def _first_stage(compiled: Compiled, start: np.ndarray, deadline: float) -> np.ndarray:
+    """Optimal prices of the first stage: the least shortage, whatever the score."""
+    flat = replace(
+        compiled,
+        scores=np.where(np.isfinite(compiled.scores), np.float32(0), np.float32(-np.inf)),
+        penalty=np.ones(compiled.n_demands),
+    )
+    prices = np.clip(start, -1.0, None)
+    found, gap = prices, np.inf
+    if overlapping(flat):
+        # Scattered missing scores make every parcel different, and without scores all of them tie:
+        # no box would be small. The bound needs good prices only, not a vertex.
+        found, gap = interior_prices(flat, tolerance=0.1 * PROVEN)
+        found = np.clip(found, -1.0, None)
+        rounded = (np.round(found, digits) for digits in (0, 1, 2, 3, 4, 6, 8))
+        found = max((found, *rounded), key=lambda each: least_shortage(compiled, each))
+        if gap <= PROVEN:
+            return found
+    # Parcels alike in what is allowed share a row: if they are few, one wide box holds the answer.
+    for radius in (2.0, 0.3, 0.05):
+        if open_rows(flat, prices, radius) <= 3000:
+            return finish(flat, prices, radius, deadline=deadline).prices
+    if np.isfinite(gap):
+        return found
+    return finish(flat, prices, radius, deadline=deadline).prices
+
+
+def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:
+    """A lower bound on the hectares of shortage, from prices between -1 and any."""
+    value = kernels.exact_value(
+        compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry,
+        np.full_like(compiled.weight, 1e-30), compiled.activity_prices(prices), compiled.first,
+        compiled.n_rainfed, np.inf,
+    )  # fmt: skip
+    return -(value + float(compiled.area @ prices))

@@ -1,0 +1,213 @@
+"""The finishing programme: a small linear programme for HiGHS, and its vertex without rounding.
+
+HiGHS holds rows and reduced costs to absolute tolerances. Statistics of a few square metres beside
+millions of hectares leave no tolerance that serves both; so only the basis is taken from HiGHS, and
+hectares and prices are solved from it again, with iterative refinement, to the last digits.
+"""
+
+from __future__ import annotations
+
+import time
+
+import highspy
+import numpy as np
+from scipy.sparse import csc_array
+
+REFINEMENTS = 3
+SHARPER = 1e6  # factor on reduced costs where the worths of a hectare differ by much
+HOPELESS = 1e6  # loss, so magnified, beyond which a use cannot become one of the optimum
+
+
+class ConvergenceError(RuntimeError):
+    """The finish did not reach the optimum; the caller falls back to another method."""
+
+
+class OutOfTimeError(ConvergenceError):
+    """The time allowed for one group of units is over."""
+
+
+class Programme:
+    """The finishing programme of one box, for HiGHS."""
+
+    def __init__(self, compiled, start, parcel, idle, activity, worth, same, over, face) -> None:
+        self.compiled = compiled
+        first = np.flatnonzero(same == np.arange(len(same)))
+        row = np.cumsum(same == np.arange(len(same))) - 1
+        self.n_parcels = len(first)
+        area = np.where(parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2])
+        self.capacity = np.bincount(row[same], area, minlength=self.n_parcels)
+        length = np.diff(start)[first]
+        column = np.repeat(start[:-1][first], length) + ranges(length)
+        self.column = column
+        self.parcel_row = np.repeat(np.arange(self.n_parcels), length)
+        leaf = np.repeat(compiled.leaf[parcel[first] // 2], length)
+        self.idle = idle[first]
+        self.over = over
+        # Worth less that of the parcel's first use keeps the numbers small; a constant where the
+        # parcel must be used in full.
+        base = np.where(self.idle, 0.0, worth[start[:-1][first]])
+        self.top = float(worth[column].max(initial=0.0))
+        self.cost = np.concatenate([worth[column] - base[self.parcel_row], over[3]])
+        leaf = np.concatenate([leaf, over[0], face[0], face[0]])
+        k = np.concatenate([activity[column], over[1], face[1], face[1]])
+        self.n_faces = len(face[0])
+        self.owner = compiled.owner[leaf, k]
+        self.coefficient = compiled.coefficient[leaf, k]
+
+    def solve(self, remaining, prices, width, deadline):
+        """Prices, flows, overflow, shortage, and what each face of the box had to take (f,).
+
+        `width` (f,) is how far the price of an activity in a leaf may move from where it is.
+        """
+        d, p, f = len(remaining), self.n_parcels, self.n_faces
+        flow_columns, n = len(self.column), len(self.cost)
+        # Flows are measured in units of a typical capacity, worth so that widths are about 1000.
+        sizes = self.capacity[self.capacity > 0]
+        unit = float(np.exp(np.mean(np.log(sizes)))) if len(sizes) else 1.0
+        # A face is an activity without land (or given back) at the price on the edge of the box.
+        # All worths are taken less the present prices, again for small numbers.
+        padded = np.append(prices, 0.0)
+        net = self.cost - (self.coefficient[:n] * padded[self.owner[:n]]).sum(axis=1)
+        may_lack = np.isfinite(self.compiled.penalty)
+        loss = np.where(may_lack, self.compiled.penalty + prices, 0.0)
+        cost = np.concatenate([net, -width, -width, -loss, np.zeros(self.idle.sum())])
+        largest = float(np.abs(cost).max(initial=0.0))
+        typical = float(np.median(width)) if f else 1.0
+        money = min(1e3 / max(typical, 1e-300), 1e6 / max(largest, 1e-300))
+        # Worths that differ by more than HiGHS can tell apart are looked at again, magnified.
+        sharpen = self.compiled.unequal or largest > 1e6 * self.top
+        # Rows of small statistics are magnified: HiGHS holds each row to the same tolerance.
+        magnified = np.clip(unit / np.maximum(self.compiled.area, 1e-300), 1.0, 1e4)
+        sign = np.concatenate([np.ones(n + f), -np.ones(f)])
+        rows, columns, values = (
+            [self.parcel_row],
+            [np.arange(flow_columns)],
+            [np.ones(flow_columns)],
+        )
+        for q in range(self.owner.shape[1]):
+            here = np.flatnonzero(self.owner[:, q] >= 0)
+            rows.append(p + self.owner[here, q])
+            columns.append(here)
+            factor = magnified[self.owner[here, q]]
+            values.append(sign[here] * self.coefficient[here, q] * factor)
+        demand = np.arange(d)
+        rows.append(p + demand)
+        columns.append(n + 2 * f + demand)
+        values.append(magnified)
+        idle = np.flatnonzero(self.idle)
+        rows.append(idle)
+        columns.append(n + 2 * f + d + np.arange(len(idle)))
+        values.append(np.ones(len(idle)))
+        total = n + 2 * f + d + len(idle)
+        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        matrix = csc_array(entries, shape=(p + d, total))
+        rest, capacity = magnified * remaining / unit, self.capacity / unit
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = total, p + d
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
+        lp.a_matrix_.value_ = matrix.data
+        lp.sense_ = highspy.ObjSense.kMaximize
+        lp.col_cost_ = money * cost
+        lp.col_lower_ = np.zeros(total)
+        upper = np.full(total, highspy.kHighsInf)
+        upper[n + 2 * f + np.flatnonzero(~may_lack)] = 0.0
+        lp.col_upper_ = upper
+        lp.row_lower_ = lp.row_upper_ = np.concatenate([capacity, rest])
+        found, dual = _solve(lp, matrix, deadline, sharpen=sharpen)
+        amount = np.maximum(found, 0.0) * unit
+        price = magnified * dual[p:] / money + prices
+        return (
+            np.maximum(price, -self.compiled.penalty),
+            amount[:flow_columns],
+            amount[flow_columns:n],
+            amount[n + 2 * f : n + 2 * f + d],
+            amount[n : n + f] + amount[n + f : n + 2 * f],
+        )
+
+
+def _solve(
+    lp: highspy.HighsLp, matrix: csc_array, deadline: float, *, sharpen: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and row duals at the optimum; all rows are equations.
+
+    With `sharpen` what HiGHS left as optimal within its tolerance is solved again from its basis,
+    with reduced costs, magnified, for costs (iterative refinement: Gleixner, Steffy and Wolter,
+    2016). Uses without hope keep a cost that keeps them out.
+    """
+    solver = _run(lp, deadline)
+    cost, right = np.array(lp.col_cost_), np.array(lp.row_upper_)
+    found, dual = _mend(solver, matrix, cost, right)
+    if sharpen:
+        reduced = np.maximum(SHARPER * (cost - matrix.T @ dual), -HOPELESS)
+        columns = np.arange(len(cost), dtype=np.int32)
+        solver.changeColsCost(len(cost), columns, reduced)
+        solver.setOptionValue("time_limit", max(0.0, deadline - time.perf_counter()))
+        solver.run()
+        if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+            found, more = _mend(solver, matrix, reduced, right)
+            dual = dual + more / SHARPER
+    return found, dual
+
+
+def _run(lp: highspy.HighsLp, deadline: float) -> highspy.Highs:
+    """Solve with HiGHS; raises ConvergenceError if it reports no optimum."""
+    status = None
+    for tolerance in (1e-10, 1e-9):
+        left = deadline - time.perf_counter()
+        if left <= 0:
+            raise OutOfTimeError("the time limit of the exact solver is over")
+        solver = highspy.Highs()
+        for name, setting in (
+            ("output_flag", False), ("threads", 1), ("random_seed", 0), ("solver", "simplex"),
+            ("primal_feasibility_tolerance", tolerance), ("dual_feasibility_tolerance", tolerance),
+        ):  # fmt: skip
+            solver.setOptionValue(name, setting)
+        if np.isfinite(left):
+            solver.setOptionValue("time_limit", left)
+        solver.passModel(lp)
+        solver.run()
+        status = solver.getModelStatus()
+        if status == highspy.HighsModelStatus.kOptimal:
+            return solver
+        if status == highspy.HighsModelStatus.kTimeLimit:
+            raise OutOfTimeError("the time limit of the exact solver is over")
+    raise ConvergenceError(str(status))
+
+
+def _mend(
+    solver: highspy.Highs, matrix: csc_array, cost: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The vertex of the solver's basis: columns (all at zero but the basic ones) and row duals.
+
+    A row that is itself basic repeats others: it has no dual, and its residual is theirs.
+    """
+    solution = solver.getSolution()
+    found, dual = np.array(solution.col_value), np.array(solution.row_dual)
+    status, basic = solver.getBasicVariables()
+    if status != highspy.HighsStatus.kOk:
+        return found, dual
+    is_column = basic >= 0
+    columns, slack = basic[is_column], -1 - basic[~is_column]
+    basis = matrix[:, columns]
+    amount, price = found[columns], dual.copy()
+    owed = np.zeros(len(basic))
+    for _ in range(REFINEMENTS):
+        missing = right - basis @ amount
+        price[slack] = missing[slack] = 0.0
+        owed[is_column] = cost[columns] - basis.T @ price
+        amount = amount + solver.getBasisSolve(missing)[1][is_column]
+        price = price + solver.getBasisTransposeSolve(owed)[1]
+    price[slack] = 0.0
+    if not (np.isfinite(amount).all() and np.isfinite(price).all()):
+        return found, dual
+    found = np.zeros(len(found))
+    found[columns] = amount
+    return found, price
+
+
+def ranges(lengths: np.ndarray) -> np.ndarray:
+    """0 .. length - 1 for each length, joined."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) - np.repeat(ends - lengths, lengths)

@@ -1,0 +1,65 @@
+"""One linear programme of the allocation, for given penalties: prices near it, then its optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cropalloc.allocation import kernels
+from cropalloc.allocation.annealing import anneal
+from cropalloc.allocation.boxstep import Finish, finish
+from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses
+
+SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
+NEAR_POINTS = 2e-3  # score points that prices of the interior point may be wrong by, at first
+
+
+def solve_stage(
+    compiled: Compiled, small: int, deadline: float, start: np.ndarray | None = None
+) -> Finish:
+    """The optimum for the penalties that `compiled` has, from prices `start` (d,) if known.
+
+    Raises ConvergenceError, OutOfTimeError.
+    """
+    n, m = compiled.scores.shape
+    lower = -compiled.penalty
+    worth = max(compiled.best_worth(), 1e-300)
+    if n * m <= small:
+        largest = np.where(np.isfinite(compiled.penalty), compiled.penalty, 0.0)
+        radius = 2 * max(worth, float(largest.max(initial=0.0)))
+        return finish(compiled, np.zeros(compiled.n_demands), radius, deadline=deadline)
+    if overlapping(compiled) or staged(compiled):
+        # Statistics overlap: smoothing would lose its way among prices that repeat each other.
+        prices, _ = interior_prices(compiled)
+        return finish(compiled, prices, NEAR_POINTS * compiled.weight, deadline=deadline)
+    if start is None:
+        target = max(400, compiled.n_demands, n // 300)
+        prices, temperature = anneal(compiled, lower, open_target=target)
+    else:
+        prices, temperature = np.maximum(start, lower), worth * 1e-4
+    radius = _radius(compiled, prices, temperature)
+    return finish(compiled, prices, radius, deadline=deadline)
+
+
+def overlapping(compiled: Compiled) -> bool:
+    """Whether an activity counts for several statistics, in a problem that memory allows."""
+    return compiled.owner.shape[2] > 1 and uses(compiled) <= TOO_LARGE
+
+
+def staged(compiled: Compiled) -> bool:
+    return len(compiled.first) > 0 and uses(compiled) <= TOO_LARGE
+
+
+def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float:
+    """A first box: some temperatures wide, unless that would leave too many parcels open."""
+    margin = kernels.margins(
+        compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
+        compiled.activity_prices(prices), compiled.first, compiled.n_rainfed,
+        compiled.land_penalty,
+    ).ravel()  # fmt: skip
+    margin = margin[np.isfinite(margin)]
+    limit = 1500 + 2 * compiled.n_demands + len(compiled.leaf) // 150
+    wide = 2 * temperature
+    if len(margin) > limit:
+        wide = min(wide, float(np.partition(margin, limit)[limit]) / 2)
+    return max(wide, 0.01 * temperature, 1e-12 * max(1.0, float(np.abs(prices).max(initial=0))))
