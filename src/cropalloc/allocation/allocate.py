@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from cropalloc.allocation.certificate import certify, is_proven, write_certificate
+from cropalloc.allocation.certificate import certify, check_proven, is_proven, write_certificate
 from cropalloc.allocation.exact import solve_exact
+from cropalloc.allocation.limits import ConvergenceError, Limits
 from cropalloc.allocation.problem import AllocationProblem
-from cropalloc.allocation.programme import ConvergenceError, OutOfTimeError
 from cropalloc.allocation.reference import solve_reference
 from cropalloc.allocation.slack import COLUMNS, slack_table
 from cropalloc.allocation.solution import Rule, Solution
@@ -24,7 +25,7 @@ from cropalloc.allocation.tables import (
 )
 from cropalloc.settings.allocation import AllocationSettings
 from cropbase.atomic import write_text
-from cropbase.errors import CropError, InputError
+from cropbase.errors import InputError
 from cropbase.jobs import progress
 from cropbase.tables import read_table, write_table
 
@@ -95,27 +96,28 @@ def solve(
 ) -> tuple[Solution, dict]:
     """Solve and certify; where the exact solver does not prove its result, the reference does.
 
-    Raises CropError where the exact solver exceeds `time_limit_s`.
+    At `time_limit_s` both end. Raises CertificateError where what was reached is not within
+    `max_relative_gap`, CropError where the reference model has nothing by then.
     """
+    deadline = time.perf_counter() + settings.time_limit_s
     if settings.solver == "exact":
         try:
-            solution = solve_exact(problem, rule, limit_s=settings.time_limit_s)
-        except OutOfTimeError as error:
-            raise CropError(
-                f"the group of leaf {problem.leaf_ids[0]} was not solved within the time limit",
-                given=f"{problem.n_cells} cells, {len(problem.demands)} statistics",
-                allowed=f"allocation.time_limit_s: {settings.time_limit_s:g}",
-                remedy="raise allocation.time_limit_s; the reference model is slower still",
-            ) from error
+            solution = solve_exact(problem, rule, limits=Limits(deadline, settings.gap))
         except ConvergenceError as error:
             log.warning("the exact solver gave up (%s): taking the reference model", error)
         else:
             certificate = certify(problem, solution, rule)
             if is_proven(certificate, settings.max_relative_gap):
                 return solution, certificate
+            if solution.ended == "time limit":
+                check_proven(certificate, settings.max_relative_gap)
             log.warning("the exact solution is not proven: taking the reference model")
-    solution = solve_reference(problem, rule, solver=settings.reference_solver)
-    return solution, certify(problem, solution, rule)
+    solution = solve_reference(
+        problem, rule, solver=settings.reference_solver, limits=Limits(deadline)
+    )
+    certificate = certify(problem, solution, rule)
+    check_proven(certificate, settings.max_relative_gap)
+    return solution, certificate
 
 
 def _of_year(table: pd.DataFrame, year: int, path: str | Path) -> pd.DataFrame:

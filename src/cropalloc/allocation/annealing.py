@@ -15,6 +15,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from cropalloc.allocation import elimination, kernels
 from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,9 @@ def _solve_positive(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     return right / (scale**2).reshape(shape)
 
 
-def anneal(compiled: Compiled, lower: np.ndarray, *, open_target: int) -> tuple[np.ndarray, float]:
+def anneal(
+    compiled: Compiled, lower: np.ndarray, *, open_target: int, limits: Limits
+) -> tuple[np.ndarray, float]:
     """Prices near the optimum, and the temperature at which they were found.
 
     Parameters
@@ -103,6 +106,7 @@ def anneal(compiled: Compiled, lower: np.ndarray, *, open_target: int) -> tuple[
     compiled : the problem.
     lower : (d,) lowest price of each demand (less the worth lost by its shortage).
     open_target : cooling ends when no more parcels than this are split between uses.
+    limits : at the deadline the prices reached are returned.
     """
     worth = max(compiled.best_worth(), 1e-300)
     deepest = float(np.max(-lower, initial=0.0))
@@ -117,13 +121,15 @@ def anneal(compiled: Compiled, lower: np.ndarray, *, open_target: int) -> tuple[
     before = np.inf
     while True:
         prices, open_parcels, steps, miss = _newton(
-            compiled, curvature, prices, lower, temperature, sample
+            compiled, curvature, prices, lower, temperature, sample, limits
         )
         log.debug(
             "temperature %.3g, every %d cells: %d open parcels after %d steps, miss %.2g",
             temperature, sample, open_parcels, steps, miss,
         )  # fmt: skip
         # Every price is told by some parcel, which stays open however low the temperature.
+        if limits.over:
+            return prices, temperature
         few = open_parcels * sample <= open_target
         steady = open_parcels > 0.8 * before and temperature < 1e-3 * worth
         before = open_parcels
@@ -138,7 +144,7 @@ def anneal(compiled: Compiled, lower: np.ndarray, *, open_target: int) -> tuple[
             sample = max(1, sample // 4)
 
 
-def _newton(compiled, curvature, prices, lower, temperature, sample):
+def _newton(compiled, curvature, prices, lower, temperature, sample, limits):
     """Minimise the smoothed dual at one temperature; returns prices, open parcels and steps."""
     scale = np.ones(len(compiled.weight))
     if sample > 1:
@@ -168,7 +174,7 @@ def _newton(compiled, curvature, prices, lower, temperature, sample):
         # Newton's method is applied to its logarithm.
         ratio = np.log(placed / area)
         miss = float(np.abs(np.where(fixed, 0.0, ratio)).max(initial=0.0))
-        if miss < ENOUGH or steps >= MAX_NEWTON:
+        if miss < ENOUGH or steps >= MAX_NEWTON or limits.over:
             return prices, open_parcels, steps, miss
         ridge = curvature.diagonal(curve) + 1e-6 * placed / temperature
         for _ in range(8):

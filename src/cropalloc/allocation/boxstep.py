@@ -11,43 +11,22 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from cropalloc.allocation import kernels
-from cropalloc.allocation.compiled import Compiled
-from cropalloc.allocation.programme import ConvergenceError, Programme, ranges
+from cropalloc.allocation import early, kernels
+from cropalloc.allocation.compiled import Compiled, Finish
+from cropalloc.allocation.limits import ConvergenceError, Limits, OutOfTimeError
+from cropalloc.allocation.programme import Box, Programme, Vertex, ranges
 
 log = logging.getLogger(__name__)
 
 MAX_STEPS = 80
 REPORT_S = 30.0
 ROUNDING = 1e-15  # of a price
-
-
-@dataclass
-class Finish:
-    """An exact optimum.
-
-    Fields
-    ------
-    prices : (d,) float64.
-    cell, activity : (r,) int64, rows and columns of `Compiled.scores`; hectares (r,) float64.
-    over_cell, over_activity, over_hectares : hectares placed beyond the land of a cell.
-    shortage : (d,) float64, what a demand lacks.
-    steps : finishing programmes solved.
-    """
-
-    prices: np.ndarray
-    cell: np.ndarray
-    activity: np.ndarray
-    hectares: np.ndarray
-    over_cell: np.ndarray
-    over_activity: np.ndarray
-    over_hectares: np.ndarray
-    shortage: np.ndarray
-    steps: int
+WORTH_A_LOOK = 1e3  # hectares outside of the box, by the gap allowed, beyond which none is measured
+NONE = Limits()
 
 
 def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -85,21 +64,27 @@ def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.nda
     )
 
 
-def open_rows(compiled: Compiled, prices: np.ndarray, radius: float) -> int:
-    """Rows that parcels would have in the finishing programme of a box."""
-    _, _, start, parcel, idle, activity, worth = kernels.settle(
+def _open(compiled: Compiled, prices: np.ndarray, radius: np.ndarray) -> Box:
+    """What is settled, and what is open, while the prices of activities move by `radius` (l, m)."""
+    used, choice, start, parcel, idle, activity, worth = kernels.settle(
         compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-        compiled.activity_prices(prices), compiled.first, np.full(compiled.weight.shape, radius),
+        compiled.activity_prices(prices), compiled.first, radius * (1 + 1e-9),
         compiled.n_rainfed, compiled.land_penalty,
     )  # fmt: skip
     same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
-    return int((same == np.arange(len(same))).sum())
+    return Box(used, choice, start, parcel, idle, activity, worth, same)
+
+
+def open_rows(compiled: Compiled, prices: np.ndarray, radius: float) -> int:
+    """Rows that parcels would have in the finishing programme of a box."""
+    box = _open(compiled, prices, np.full(compiled.weight.shape, radius))
+    return int((box.same == np.arange(len(box.same))).sum())
 
 
 def finish(
-    compiled: Compiled, prices: np.ndarray, radius: float | np.ndarray, *, deadline: float = np.inf
+    compiled: Compiled, prices: np.ndarray, radius: float | np.ndarray, limits: Limits = NONE
 ) -> Finish:
-    """Exact optimum from prices near it.
+    """Optimum from prices near it, or what was reached at the limits.
 
     The box bounds the prices of activities in leaves, not of demands: where statistics repeat each
     other, their prices may then trade against each other freely.
@@ -108,63 +93,64 @@ def finish(
     ----------
     prices : (d,) start, at least `-compiled.penalty`.
     radius : half the width of the first box, for all or for each activity in a leaf (l, m).
-    deadline : reading of `time.perf_counter` at which to give up.
 
-    Raises ConvergenceError if the optimum is not reached within 80 boxes, OutOfTimeError at the
-    deadline.
+    Raises ConvergenceError if the optimum is not reached within 80 boxes.
     """
-    prices = np.maximum(prices, -compiled.penalty)
-    boxes = np.full(compiled.weight.shape, radius)
     over = overflow_columns(compiled)
-    prices = _above_overflow(compiled, prices, over)
+    prices = _above_overflow(compiled, np.maximum(prices, -compiled.penalty), over)
+    boxes = np.full(compiled.weight.shape, radius)
     has_land = np.bincount(compiled.leaf, minlength=len(compiled.weight)) > 0
     face = np.nonzero(compiled.allowed & has_land[:, None])
-    overlapping = compiled.owner.shape[2] > 1
-    tolerance = 1e-11 * max(compiled.area.sum(), 1e-300)
+    smallest = np.where(compiled.owner >= 0, compiled.area[compiled.owner], np.inf).min(2)[face]
+    total = max(float(compiled.area.sum()), 1e-300)
+    last: tuple[Box, Vertex] | None = None
     told = time.perf_counter()
     for step in range(1, MAX_STEPS + 1):
-        used, choice, start, parcel, idle, activity, worth = kernels.settle(
-            compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-            compiled.activity_prices(prices), compiled.first, boxes * (1 + 1e-9),
-            compiled.n_rainfed, compiled.land_penalty,
-        )  # fmt: skip
-        same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
-        remaining = compiled.area - compiled.placed(used)
-        model = Programme(compiled, start, parcel, idle, activity, worth, same, over, face)
-        before = prices
-        prices, flow, over_flow, shortage, outside = model.solve(
-            remaining, prices, boxes[face], deadline
-        )
-        smallest = np.where(compiled.owner >= 0, compiled.area[compiled.owner], np.inf).min(2)
-        active = outside > np.minimum(tolerance, 1e-10 * smallest[face])
+        try:
+            box = _open(compiled, prices, boxes)
+            found = Programme(compiled, box, over, face).solve(
+                compiled.area - compiled.placed(box.used), prices, boxes[face], limits
+            )
+        except OutOfTimeError:
+            if last is None:
+                return replace(early.from_prices(compiled, prices, step), ended="time limit")
+            end = early.feasible(compiled, _collect(compiled, prices, *last, over, step))
+            return replace(end, ended="time limit")
+        active = found.outside > np.minimum(1e-11 * total, 1e-10 * smallest)
         log.debug(
-            "box %d: %d parcels open, %d rows, %d faces active, radius %.3g to %.3g",
-            step, len(parcel), model.n_parcels, active.sum(),
-            boxes.min(initial=np.inf), boxes.max(initial=0.0),
+            "box %d: %d parcels open, %d faces active, radius %.3g to %.3g",
+            step, len(box.parcel), active.sum(), boxes.min(initial=np.inf), boxes.max(initial=0.0),
         )  # fmt: skip
         if time.perf_counter() - told > REPORT_S:
-            log.info("finish: box %d, %d rows, %d prices at its edge",
-                     step, model.n_parcels, active.sum())  # fmt: skip
+            log.info("finish: box %d, %d prices at its edge", step, active.sum())
             told = time.perf_counter()
         if not active.any():
             # A price in its last digit too low would seem to draw land to a statistic of a few
             # square metres; higher by some, it costs nothing.
-            prices = prices + ROUNDING * np.abs(prices)
-            return _collect(
-                compiled, prices, choice, start, parcel, activity, same, flow,
-                (over[2], over[1], over_flow), shortage, step,
-            )  # fmt: skip
-        prices, stretch = _further(compiled, before, prices, over)
-        log.debug("moved %g times as far", stretch)
-        at = (face[0][active], face[1][active])
-        boxes[at] *= 4.0 if overlapping else 3.0
-        if len(boxes) > 1 and (not overlapping or step % 8 == 0):
-            # Where a leaf lacks land its prices fall together; one that lags would stop them all.
-            # Rarely where prices may trade against each other: each one let loose opens parcels.
-            widest = np.zeros(len(boxes))
-            np.maximum.at(widest, at[0], boxes[at])
-            boxes = np.maximum(boxes, widest[:, None])
+            final = found.prices + ROUNDING * np.abs(found.prices)
+            return _collect(compiled, final, box, found, over, step)
+        prices, bound = _further(compiled, prices, found.prices, over)
+        last = box, found
+        if found.outside.sum() <= WORTH_A_LOOK * limits.gap * total:
+            end = early.feasible(compiled, _collect(compiled, prices, box, found, over, step))
+            if early.relative_gap(compiled, end, bound) <= 0.5 * limits.gap:
+                return replace(end, ended="gap")
+        boxes = _grown(compiled, boxes, (face[0][active], face[1][active]), step)
     raise ConvergenceError(f"{MAX_STEPS} boxes")
+
+
+def _grown(compiled: Compiled, boxes: np.ndarray, at: tuple, step: int) -> np.ndarray:
+    """Wider boxes at the active faces."""
+    overlapping = compiled.owner.shape[2] > 1
+    boxes = boxes.copy()
+    boxes[at] *= 4.0 if overlapping else 3.0
+    if len(boxes) > 1 and (not overlapping or step % 8 == 0):
+        # Where a leaf lacks land its prices fall together; one that lags would stop them all.
+        # Rarely where prices may trade against each other: each one let loose opens parcels.
+        widest = np.zeros(len(boxes))
+        np.maximum.at(widest, at[0], boxes[at])
+        boxes = np.maximum(boxes, widest[:, None])
+    return boxes
 
 
 def _above_overflow(compiled: Compiled, prices: np.ndarray, over: tuple) -> np.ndarray:
@@ -183,7 +169,7 @@ def _above_overflow(compiled: Compiled, prices: np.ndarray, over: tuple) -> np.n
 def _further(
     compiled: Compiled, before: np.ndarray, after: np.ndarray, over: tuple
 ) -> tuple[np.ndarray, float]:
-    """Go on in the direction of a move while the dual falls: the box cut it short.
+    """Go on in the direction of a move while the dual falls; returns prices and dual value.
 
     Prices that must move together by far (land short in many leaves) get there in a few moves.
     """
@@ -204,18 +190,20 @@ def _further(
         if not found < value:
             break
         best, stretch, value = trial, 2 * stretch, found
-    return best, stretch
+    log.debug("moved %g times as far", stretch)
+    return best, value
 
 
 def _collect(
-    compiled, prices, choice, start, parcel, activity, same, flow, over, shortage, steps
+    compiled: Compiled, prices: np.ndarray, box: Box, found: Vertex, over: tuple, steps: int
 ) -> Finish:
     """Settled parcels and the finishing flows together, alike parcels sharing in proportion."""
+    parcel, start, same = box.parcel, box.start, box.same
     cells, kinds, amounts = [], [], []
     for column, land in ((0, compiled.irrigated), (1, compiled.dry)):
-        rows = np.flatnonzero(choice[:, column] >= 0)
+        rows = np.flatnonzero(box.choice[:, column] >= 0)
         cells.append(rows)
-        kinds.append(choice[rows, column].astype(np.int64))
+        kinds.append(box.choice[rows, column].astype(np.int64))
         amounts.append(land[rows])
     if len(parcel):
         area = np.where(parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2])
@@ -227,15 +215,15 @@ def _collect(
         from_flow = np.repeat(offset[same], length) + ranges(length)
         portion = np.repeat(area / whole[same], length)
         cells.append(np.repeat(parcel // 2, length))
-        kinds.append(activity)
-        amounts.append(flow[from_flow] * portion)
+        kinds.append(box.activity)
+        amounts.append(found.flow[from_flow] * portion)
     cell, kind, amount = (np.concatenate(part) for part in (cells, kinds, amounts))
     m = compiled.scores.shape[1]
     key, inverse = np.unique(cell * m + kind, return_inverse=True)
     total = np.bincount(inverse, amount, minlength=len(key))
     keep = total > 0
-    above = over[2] > 0
+    above = found.over > 0
     return Finish(
         prices, (key // m)[keep], (key % m)[keep], total[keep],
-        over[0][above], over[1][above], over[2][above], shortage, steps,
+        over[2][above], over[1][above], found.over[above], found.shortage, steps,
     )  # fmt: skip

@@ -27,6 +27,11 @@ from cropbase.errors import CropError
 CHUNK = 50_000  # cells looked at together
 EQUAL = 1e-7  # first prices, in hectares of shortage, that count as equal: admits more, never less
 
+MEASURES = (
+    "relative_gap", "cropland_excess", "irrigated_excess", "statistic_residual", "forbidden_ha",
+    "negative_ha", "price_excess", "shortage_gap",
+)  # fmt: skip
+
 
 class CertificateError(CropError):
     """A solution fails its certificate."""
@@ -35,31 +40,50 @@ class CertificateError(CropError):
 def certify(problem: AllocationProblem, solution: Solution, rule: Rule) -> dict[str, Any]:
     """Measure a solution against the problem.
 
-    Returns a dict: `objective`, `bound`, `relative_gap`; `cropland_excess`, `irrigated_excess`,
-    `statistic_residual` (worst, relative to their own right side, or to 1e-9 of the whole area of
-    the kind where that is larger), `forbidden_ha` (hectares where no score or statistic allows
-    them), `negative_ha`; `price_excess` (worst dual infeasibility, relative), `shortage_ha`,
-    `shortage_bound_ha`, `shortage_gap` (lexicographic rule: relative to all statistics), and
-    `multiplier` (None where the prices of the two stages are pairs).
+    Returns a dict: `objective`, `bound`, `relative_gap` (where hardly anything can be placed, to
+    1e-9 of what all statistics at 100 points would be worth); `cropland_excess`,
+    `irrigated_excess`, `statistic_residual` (worst, relative to their own right side, or to 1e-9 of
+    the whole area of the kind where that is larger), `forbidden_ha` (hectares where no score or
+    statistic allows them), `negative_ha`; `price_excess` (worst dual infeasibility, relative),
+    `shortage_ha`, `shortage_bound_ha`, `shortage_gap` (lexicographic rule: relative to all
+    statistics), and `multiplier` (None where the prices of the two stages are pairs); `ended`: why
+    the solver ended.
     """
-    wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
-    n, m = problem.n_cells, len(problem.activities)
     weight, covered = _weights_and_cover(problem, rule)
+    primal = _feasibility(problem, solution, covered)
+    proof = _lexicographic_proof if rule.lexicographic else _weights_proof
+    return {
+        **proof(problem, solution, rule, weight, covered),
+        **primal,
+        "shortage_ha": math.fsum(solution.shortage),
+        "multiplier": None if math.isinf(solution.multiplier) else float(solution.multiplier),
+        "rule": "lexicographic" if rule.lexicographic else "weights",
+        "weighting": rule.weighting,
+        "method": solution.method,
+        "ended": solution.ended,
+        "seconds": round(solution.seconds, 3),
+        "cells": problem.n_cells,
+        "activities": len(problem.activities),
+        "statistics": len(problem.demands),
+    }
 
-    # Primal feasibility.
+
+def _feasibility(
+    problem: AllocationProblem, solution: Solution, covered: np.ndarray
+) -> dict[str, float]:
+    """By how much the allocation breaks land, statistics and what is allowed."""
+    n, wet = problem.n_cells, np.array([s == "I" for _, s in problem.activities], dtype=bool)
     cell, kind, hectares = solution.cell, solution.activity, solution.hectares
     allowed = covered[problem.leaf[cell], kind] & ~np.isnan(problem.scores[kind, cell])
-    forbidden = float(np.abs(hectares[~allowed]).sum())
-    negative = float(-np.minimum(hectares, 0).sum() - np.minimum(solution.shortage, 0).sum())
     used = np.bincount(cell, hectares, minlength=n)
     used_wet = np.bincount(cell, hectares * wet[kind], minlength=n)
     excess = _relative(used - problem.cropland_ha - solution.over_cropland, problem.cropland_ha)
     excess_wet = _relative(
         used_wet - problem.irrigated_ha - solution.over_irrigated, problem.irrigated_ha
     )
-    table = np.zeros((len(problem.leaf_ids), m))
+    table = np.zeros(covered.shape)
     np.add.at(table, (problem.leaf[cell], kind), hectares)
-    area = np.array([demand.area_ha for demand in problem.demands])
+    area = _areas(problem)
     placed = np.array(
         [
             sum(c * table[demand.leaves, row].sum() for row, c in problem.activity_rows(demand))
@@ -67,71 +91,110 @@ def certify(problem: AllocationProblem, solution: Solution, rule: Rule) -> dict[
         ]
     )
     residual = _relative(np.abs(placed + solution.shortage - area), area)
-
-    score = math.fsum(
-        problem.scores[kind, cell].astype(np.float64) * weight[problem.leaf[cell], kind] * hectares
-    )
-    shortage = math.fsum(solution.shortage)
-    prices = np.where(area > 0, solution.prices, 0.0)
-    if rule.lexicographic:
-        objective = score
-        scale = max(abs(objective), 1e-300)
-        first = np.where(area > 0, solution.shortage_prices, 0.0)
-        least = -_dual_bound(problem, np.zeros_like(weight), covered, first)[0]
-        shortage_gap = max(0.0, shortage - least) / max(math.fsum(area), 1e-300)
-        price_excess = float(np.maximum(-1 - first, 0).max(initial=0.0))
-        in_pairs = math.isinf(solution.multiplier)
-        if in_pairs:
-            bound, _ = _dual_bound(problem, weight, covered, prices, before=first)
-            below = np.where(first <= EQUAL - 1, np.maximum(-prices, 0), 0.0) * area / scale
-        else:
-            bound, _ = _dual_bound(problem, weight, covered, prices)
-            bound += solution.multiplier * shortage
-            below = _below(prices, np.full(len(area), solution.multiplier))
-    else:
-        penalty, land_penalty = rule.penalties(problem), rule.land_penalty_per_ha
-        beyond = math.fsum(solution.over_cropland) + math.fsum(solution.over_irrigated)
-        lost = math.fsum(penalty * solution.shortage)
-        objective = score - lost - land_penalty * beyond
-        least, shortage_gap = 0.0, 0.0
-        scale = max(abs(objective), score, lost, 1e-300)
-        bound, price_excess = _dual_bound(problem, weight, covered, prices, land_penalty)
-        below = _below(prices, penalty)
-    price_excess = max(price_excess, float(below[area > 0].max(initial=0.0)))
-    gap = abs(bound - objective) / scale if max(abs(bound), abs(objective)) > 0 else 0.0
+    negative = -np.minimum(hectares, 0).sum() - np.minimum(solution.shortage, 0).sum()
     return {
-        "objective": objective,
-        "bound": float(bound),
-        "relative_gap": float(gap),
         "cropland_excess": float(excess.max(initial=0.0)),
         "irrigated_excess": float(excess_wet.max(initial=0.0)),
         "statistic_residual": float(residual.max(initial=0.0)),
-        "forbidden_ha": forbidden,
-        "negative_ha": negative,
-        "price_excess": float(price_excess),
-        "shortage_ha": shortage,
-        "shortage_bound_ha": float(least),
-        "shortage_gap": float(shortage_gap),
-        "multiplier": None if math.isinf(solution.multiplier) else float(solution.multiplier),
-        "rule": "lexicographic" if rule.lexicographic else "weights",
-        "weighting": rule.weighting,
-        "method": solution.method,
-        "seconds": round(solution.seconds, 3),
-        "cells": n,
-        "activities": m,
-        "statistics": len(area),
+        "forbidden_ha": float(np.abs(hectares[~allowed]).sum()),
+        "negative_ha": float(negative),
     }
+
+
+def _lexicographic_proof(
+    problem: AllocationProblem, solution: Solution, rule: Rule, weight: np.ndarray,
+    covered: np.ndarray,
+) -> dict[str, float]:  # fmt: skip
+    """Gaps of both stages, and by how much the prices are not those of a bound."""
+    area = _areas(problem)
+    score, shortage = _score(problem, solution, weight), math.fsum(solution.shortage)
+    scale = max(score, _hardly_anything(problem, weight))
+    prices = np.where(area > 0, solution.prices, 0.0)
+    first = np.where(area > 0, solution.shortage_prices, 0.0)
+    least = -_dual_bound(problem, np.zeros_like(weight), covered, first)[0]
+    if math.isinf(solution.multiplier):
+        bound, _ = _dual_bound(problem, weight, covered, prices, before=first)
+        # A statistic that may lack hectares must not have a price below zero.
+        below = np.where(first <= EQUAL - 1, np.maximum(-prices, 0), 0.0) * area / scale
+    else:
+        bound, _ = _dual_bound(problem, weight, covered, prices)
+        bound += solution.multiplier * shortage
+        below = _below(prices, np.full(len(area), solution.multiplier))
+    below = np.maximum(below, np.maximum(-1 - first, 0))
+    return {
+        "objective": score,
+        "bound": float(bound),
+        "relative_gap": abs(bound - score) / scale,
+        "price_excess": float(below[area > 0].max(initial=0.0)),
+        "shortage_bound_ha": float(least),
+        "shortage_gap": max(0.0, shortage - least) / max(math.fsum(area), 1e-300),
+    }
+
+
+def _weights_proof(
+    problem: AllocationProblem, solution: Solution, rule: Rule, weight: np.ndarray,
+    covered: np.ndarray,
+) -> dict[str, float]:  # fmt: skip
+    """The gap with the printed penalties, and by how much the prices are not those of a bound."""
+    area, penalty = _areas(problem), rule.penalties(problem)
+    score = _score(problem, solution, weight)
+    beyond = math.fsum(solution.over_cropland) + math.fsum(solution.over_irrigated)
+    lost = math.fsum(penalty * solution.shortage)
+    objective = score - lost - rule.land_penalty_per_ha * beyond
+    prices = np.where(area > 0, solution.prices, 0.0)
+    bound, over = _dual_bound(problem, weight, covered, prices, rule.land_penalty_per_ha)
+    scale = max(abs(objective), score, lost, _hardly_anything(problem, weight))
+    below = _below(prices, penalty)[area > 0]
+    return {
+        "objective": objective,
+        "bound": float(bound),
+        "relative_gap": abs(bound - objective) / scale,
+        "price_excess": max(over, float(below.max(initial=0.0))),
+        "shortage_bound_ha": 0.0,
+        "shortage_gap": 0.0,
+    }
+
+
+def _areas(problem: AllocationProblem) -> np.ndarray:
+    return np.array([demand.area_ha for demand in problem.demands], dtype=np.float64)
+
+
+def _score(problem: AllocationProblem, solution: Solution, weight: np.ndarray) -> float:
+    points = problem.scores[solution.activity, solution.cell].astype(np.float64)
+    worth = weight[problem.leaf[solution.cell], solution.activity]
+    return math.fsum(points * worth * solution.hectares)
+
+
+def _hardly_anything(problem: AllocationProblem, weight: np.ndarray) -> float:
+    """A billionth of the worth of all statistics placed at 100 points."""
+    worths = [
+        demand.area_ha * float(weight[demand.leaves, row].max(initial=0.0)) / coefficient
+        for demand in problem.demands
+        for row, coefficient in problem.activity_rows(demand)
+    ]
+    return max(1e-9 * 100.0 * math.fsum(worths), 1e-300)
 
 
 def is_proven(certificate: dict[str, Any], tolerance: float) -> bool:
     """Whether every measure of a certificate is within `tolerance`."""
-    return all(
-        certificate[name] <= tolerance
-        for name in (
-            "relative_gap", "cropland_excess", "irrigated_excess", "statistic_residual",
-            "forbidden_ha", "negative_ha", "price_excess", "shortage_gap",
-        )
-    )  # fmt: skip
+    return all(certificate[name] <= tolerance for name in MEASURES)
+
+
+def check_proven(certificate: dict[str, Any], tolerance: float) -> None:
+    """Raise CertificateError, naming gap, limit and remedy, if a measure is beyond `tolerance`."""
+    if is_proven(certificate, tolerance):
+        return
+    worst = {name: certificate[name] for name in MEASURES if certificate[name] > tolerance}
+    early = certificate["ended"] != "optimum"
+    raise CertificateError(
+        "an allocation is not proven optimal"
+        + (f": it ended by its {certificate['ended']}" if early else ""),
+        given=", ".join(f"{name} {value:.2g}" for name, value in worst.items()),
+        allowed=f"gaps and residuals up to allocation.max_relative_gap: {tolerance:g}",
+        remedy="raise allocation.time_limit_s, or accept this gap as allocation.max_relative_gap"
+        if early
+        else "try allocation.solver: reference, and report this problem",
+    )
 
 
 def write_certificate(
@@ -141,25 +204,15 @@ def write_certificate(
     tolerance: float,
     cleaned: Sequence[str] = (),
 ) -> None:
-    """Write the certificates of a group's parts; raises CertificateError if one proves nothing."""
+    """Write the certificates of groups; raises CertificateError if one is not proven."""
     for part in certificates:
-        if not is_proven(part, tolerance):
-            worst = {k: v for k, v in part.items() if isinstance(v, float) and v > tolerance}
-            raise CertificateError(
-                f"the allocation written to {path} is not proven optimal",
-                given=worst,
-                allowed=f"gaps and residuals up to {tolerance}",
-                remedy="try allocation.solver: reference, and report this problem",
-            )
-    names = (
-        "relative_gap", "cropland_excess", "irrigated_excess", "statistic_residual",
-        "price_excess", "shortage_gap",
-    )  # fmt: skip
+        check_proven(part, tolerance)
     whole = {
         "objective": math.fsum(part["objective"] for part in certificates),
         "shortage_ha": math.fsum(part["shortage_ha"] for part in certificates),
-        **{name: max((part[name] for part in certificates), default=0.0) for name in names},
+        **{name: max((part[name] for part in certificates), default=0.0) for name in MEASURES},
         "tolerance": tolerance,
+        "ended": sorted({part["ended"] for part in certificates}),
         "seconds": round(sum(part["seconds"] for part in certificates), 3),
         "method": ", ".join(sorted({part["method"] for part in certificates})),
         "cleaned": list(cleaned),

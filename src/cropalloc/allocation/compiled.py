@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cropalloc.allocation.limits import Ended
 from cropalloc.allocation.problem import AllocationProblem, Weighting, demand_weights
 
 
@@ -88,6 +89,32 @@ class Compiled:
                 with np.errstate(invalid="ignore"):
                     best = max(best, float(np.nanmax(top * self.weight[leaf], initial=0.0)))
         return best
+
+
+@dataclass
+class Finish:
+    """An optimum, or what was reached at the limits of time or gap.
+
+    Fields
+    ------
+    prices : (d,) float64.
+    cell, activity : (r,) int64, rows and columns of `Compiled.scores`; hectares (r,) float64.
+    over_cell, over_activity, over_hectares : hectares placed beyond the land of a cell.
+    shortage : (d,) float64, what a demand lacks.
+    steps : finishing programmes solved.
+    ended : why the solver ended.
+    """
+
+    prices: np.ndarray
+    cell: np.ndarray
+    activity: np.ndarray
+    hectares: np.ndarray
+    over_cell: np.ndarray
+    over_activity: np.ndarray
+    over_hectares: np.ndarray
+    shortage: np.ndarray
+    steps: int
+    ended: Ended = "optimum"
 
 
 def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compiled:

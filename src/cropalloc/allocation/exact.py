@@ -4,9 +4,7 @@ Both forms of the problem are solved alike: statistics enter only through the pr
 in a leaf. Good prices come from a smoothed dual (`annealing`), or, where an activity counts for
 several statistics, from an interior-point method (`interior`).
 
-The lexicographic rule is the printed one with land never exceeded and one worth a hectare of
-shortage, raised until prices prove that no allocation leaves less (above that threshold, which is
-finite for a linear programme, the two rules have the same solutions).
+The lexicographic rule is in `lexicographic`; the limits of time and gap are in `limits`.
 """
 
 from __future__ import annotations
@@ -15,40 +13,60 @@ import time
 
 import numpy as np
 
-from cropalloc.allocation.compiled import Compiled, compile_problem
+from cropalloc.allocation.compiled import Compiled, Finish, compile_problem
 from cropalloc.allocation.lexicographic import solve_lexicographic
+from cropalloc.allocation.limits import Limits
 from cropalloc.allocation.problem import AllocationProblem
 from cropalloc.allocation.solution import Rule, Solution
 from cropalloc.allocation.stage import SMALL, solve_stage
 
+NONE = Limits()
+OUTSIZE = 1e7  # penalties of a hectare, by the best worth of one, from which lesser are tried first
+LESSER = 1e4  # these, by the best worth of a hectare
+
 
 def solve_exact(
-    problem: AllocationProblem, rule: Rule, *, small: int = SMALL, limit_s: float = np.inf
+    problem: AllocationProblem, rule: Rule, *, small: int = SMALL, limits: Limits = NONE
 ) -> Solution:
     """Solve one problem exactly.
 
     Parameters
     ----------
     small : problems of no more cell-activities than this go straight to the finishing programme.
+    limits : when to end with what was reached; `Solution.ended` tells, and the certificate states
+        how far it is from the optimum.
 
-    limit_s : seconds after which to give up.
-
-    Raises ConvergenceError if the method fails (the caller then takes the reference model),
-    OutOfTimeError after `limit_s`.
+    Raises ConvergenceError if the method fails (the caller then takes the reference model).
     """
     begin = time.perf_counter()
-    deadline = begin + limit_s
     compiled = compile_problem(problem, rule.weighting)
     if rule.lexicographic:
-        end, multiplier, first = solve_lexicographic(compiled, small, deadline)
+        end, multiplier, first = solve_lexicographic(compiled, small, limits)
     else:
-        compiled.penalty = rule.penalties(problem)
+        end = _solve_weights(compiled, rule.penalties(problem), rule, small, limits)
+        multiplier, first = 0.0, np.zeros(compiled.n_demands)
+    return _as_solution(problem, compiled, end, multiplier, first, time.perf_counter() - begin)
+
+
+def _solve_weights(
+    compiled: Compiled, penalty: np.ndarray, rule: Rule, small: int, limits: Limits
+) -> Finish:
+    """The optimum with the printed penalties (d,).
+
+    Those of statistics of a few square metres are enormous. What is placed in full under lesser
+    ones is placed in full under these, and prices then keep their digits.
+    """
+    lesser = np.minimum(penalty, LESSER * compiled.best_worth())
+    outsize = penalty.max(initial=0.0) > OUTSIZE * compiled.best_worth()
+    for each in (lesser, penalty) if outsize else (penalty,):
+        compiled.penalty = each
         compiled.land_penalty = rule.land_penalty_per_ha
         if not _land_can_be_exceeded(compiled):
             compiled.land_penalty = np.inf
-        end = solve_stage(compiled, small, deadline)
-        multiplier, first = 0.0, np.zeros(compiled.n_demands)
-    return _as_solution(problem, compiled, end, multiplier, first, time.perf_counter() - begin)
+        end = solve_stage(compiled, small, limits)
+        if not end.shortage.any() and not end.over_hectares.any():
+            break
+    return end
 
 
 def _land_can_be_exceeded(compiled: Compiled) -> bool:
@@ -83,6 +101,7 @@ def _as_solution(problem, compiled, end, multiplier, first, seconds) -> Solution
     return Solution(
         cell, activity, hectares, end.shortage, end.prices, multiplier, first, over_cropland,
         over_irrigated, "exact", seconds, {"finishing_programmes": float(end.steps)},
+        end.ended,
     )  # fmt: skip
 
 

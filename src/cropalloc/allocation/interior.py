@@ -20,6 +20,7 @@ from cropalloc.allocation import kernels
 from cropalloc.allocation.annealing import Curvature
 from cropalloc.allocation.boxstep import overflow_columns
 from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ MAX_ITERATIONS = 250
 TOO_LARGE = 40_000_000  # uses of all parcels: 24 bytes each beyond this are too much memory
 KEEP = 0.9995  # of the way to the boundary
 REPORT_S = 30.0
+NONE = Limits()
 
 
 @dataclass
@@ -110,6 +112,7 @@ def interior_prices(
     *,
     tolerance: float = 1e-9,
     parcels: Parcels | None = None,
+    limits: Limits = NONE,
 ) -> tuple[np.ndarray, float]:
     """Prices (d,) near the optimum, and the relative gap at which the method stopped.
 
@@ -118,12 +121,13 @@ def interior_prices(
     compiled : the problem with its penalties.
     tolerance : relative gap, and relative residual, at which to stop.
     parcels : what parcels may be used for, if known already.
+    limits : at the deadline the prices reached are returned.
     """
     if parcels is None:
         parcels = all_parcels(compiled)
     if len(parcels.worth) == 0 or not (compiled.area > 0).any():
         return np.zeros(compiled.n_demands), 0.0
-    return _Iteration(compiled, parcels).run(tolerance)
+    return _Iteration(compiled, parcels).run(tolerance, limits)
 
 
 class _Iteration:
@@ -208,7 +212,7 @@ class _Iteration:
         c = self.compiled
         return np.einsum("lmq,lmq->lm", c.coefficient, padded[c.owner])
 
-    def run(self, tolerance: float) -> tuple[np.ndarray, float]:
+    def run(self, tolerance: float, limits: Limits) -> tuple[np.ndarray, float]:
         c, p = self.compiled, self.parcels
         aims = passes.spread(p.start, p.leaf, p.activity, self.weight)
         count = float(self.aim_s.sum() + self.idle.sum()) + passes.dot(
@@ -248,7 +252,7 @@ class _Iteration:
             else:
                 stale += 1
             nearest = min(nearest, product + miss * weigh)
-            if error <= tolerance or stale > 40 or not np.isfinite(error):
+            if error <= tolerance or stale > 40 or not np.isfinite(error) or limits.over:
                 break
             mu = product / count
             curve, right, fixed = passes.assemble(

@@ -18,9 +18,10 @@ from dataclasses import replace
 import numpy as np
 
 from cropalloc.allocation import kernels
-from cropalloc.allocation.boxstep import ConvergenceError, Finish, finish, open_rows
-from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.boxstep import finish, open_rows
+from cropalloc.allocation.compiled import Compiled, Finish
 from cropalloc.allocation.interior import interior_prices
+from cropalloc.allocation.limits import ConvergenceError, Limits
 from cropalloc.allocation.stage import overlapping, solve_stage
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
 
 
 def solve_lexicographic(
-    compiled: Compiled, small: int, deadline: float
+    compiled: Compiled, small: int, limits: Limits
 ) -> tuple[Finish, float, np.ndarray]:
     """The optimum, the worth of a hectare of shortage, and prices (d,) of the first stage.
 
@@ -39,36 +40,35 @@ def solve_lexicographic(
     """
     compiled.land_penalty = np.inf
     if not compiled.unequal:
-        return _at_once(compiled, small, deadline)
+        return _at_once(compiled, small, limits)
     equal = replace(compiled, weight=np.ones_like(compiled.weight))
-    _, _, first = _at_once(equal, small, deadline)
+    end, _, first = _at_once(equal, small, replace(limits, gap=0.0))
     compiled.first = compiled.activity_prices(first)
-    # A statistic that may be short at all is short at the first price of -1.
-    compiled.penalty = np.where(first <= kernels.TIE - 1.0, 0.0, np.inf)
-    return solve_stage(compiled, small, deadline), np.inf, first
+    # A statistic that may be short at all has the first price of -1.
+    may_lack = (first <= kernels.TIE - 1.0) | _is_short(compiled, end)
+    compiled.penalty = np.where(may_lack, 0.0, np.inf)
+    return solve_stage(compiled, small, limits), np.inf, first
 
 
-def _at_once(compiled: Compiled, small: int, deadline: float) -> tuple[Finish, float, np.ndarray]:
+def _at_once(compiled: Compiled, small: int, limits: Limits) -> tuple[Finish, float, np.ndarray]:
     """Raise the worth of a hectare until the shortage is proven the least there is."""
     compiled.land_penalty = np.inf
     worth = max(compiled.best_worth(), 1e-12)
     lightest = compiled.coefficient[compiled.coefficient > 0].min(initial=1.0)
-    total = float(compiled.area.sum())
     multiplier = 4.0 * worth / lightest
     start = proof = None
     for _ in range(16):
         compiled.penalty = np.full(compiled.n_demands, multiplier)
-        end = solve_stage(compiled, small, deadline, start)
-        lack = float(end.shortage.sum())
-        if lack <= 1e-12 * total:
+        end = solve_stage(compiled, small, limits, start)
+        if not _is_short(compiled, end).any():
             return end, multiplier, np.zeros(compiled.n_demands)
         # Where statistics do not overlap, the first stage is a cut: prices are -1 or 0.
         first = np.where(end.prices < -0.5 * multiplier, -1.0, 0.0)
-        if lack - least_shortage(compiled, first) > PROVEN * total:
+        if not _is_proof(compiled, end, first, limits):
             if proof is None:
-                proof = _first_stage(compiled, end.prices / multiplier, deadline)
-            first = proof
-        if lack - least_shortage(compiled, first) <= PROVEN * total:
+                proof = _first_stage(compiled, end.prices / multiplier, limits)
+            first = max(first, proof, key=lambda each: least_shortage(compiled, each))
+        if _is_proof(compiled, end, first, limits) or end.ended == "time limit":
             return end, multiplier, first
         # Above the threshold prices are affine in the worth of a hectare.
         start = end.prices + (RAISE - 1.0) * multiplier * first
@@ -77,7 +77,18 @@ def _at_once(compiled: Compiled, small: int, deadline: float) -> tuple[Finish, f
     raise ConvergenceError("the least shortage could not be proven")
 
 
-def _first_stage(compiled: Compiled, start: np.ndarray, deadline: float) -> np.ndarray:
+def _is_short(compiled: Compiled, end: Finish) -> np.ndarray:
+    """(d,) bool: statistics that lack hectares, by more than rounding."""
+    return end.shortage > 1e-12 * compiled.area
+
+
+def _is_proof(compiled: Compiled, end: Finish, first: np.ndarray, limits: Limits) -> bool:
+    """Whether first prices prove the shortage of a solution to be the least there is."""
+    lack = float(end.shortage.sum()) - least_shortage(compiled, first)
+    return lack <= max(PROVEN, 0.5 * limits.gap) * float(compiled.area.sum())
+
+
+def _first_stage(compiled: Compiled, start: np.ndarray, limits: Limits) -> np.ndarray:
     """Optimal prices of the first stage: the least shortage, whatever the score."""
     flat = replace(
         compiled,
@@ -89,7 +100,7 @@ def _first_stage(compiled: Compiled, start: np.ndarray, deadline: float) -> np.n
     if overlapping(flat):
         # Scattered missing scores make every parcel different, and without scores all of them tie:
         # no box would be small. The bound needs good prices only, not a vertex.
-        found, gap = interior_prices(flat, tolerance=0.1 * PROVEN)
+        found, gap = interior_prices(flat, tolerance=0.1 * PROVEN, limits=limits)
         found = np.clip(found, -1.0, None)
         rounded = (np.round(found, digits) for digits in (0, 1, 2, 3, 4, 6, 8))
         found = max((found, *rounded), key=lambda each: least_shortage(compiled, each))
@@ -98,10 +109,10 @@ def _first_stage(compiled: Compiled, start: np.ndarray, deadline: float) -> np.n
     # Parcels alike in what is allowed share a row: if they are few, one wide box holds the answer.
     for radius in (2.0, 0.3, 0.05):
         if open_rows(flat, prices, radius) <= 3000:
-            return finish(flat, prices, radius, deadline=deadline).prices
+            return finish(flat, prices, radius, limits).prices
     if np.isfinite(gap):
         return found
-    return finish(flat, prices, radius, deadline=deadline).prices
+    return finish(flat, prices, radius, limits).prices
 
 
 def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:

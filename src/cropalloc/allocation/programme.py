@@ -7,30 +7,52 @@ hectares and prices are solved from it again, with iterative refinement, to the 
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass
 
 import highspy
 import numpy as np
 from scipy.sparse import csc_array
+
+from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.limits import ConvergenceError, Limits, OutOfTimeError
 
 REFINEMENTS = 3
 SHARPER = 1e6  # factor on reduced costs where the worths of a hectare differ by much
 HOPELESS = 1e6  # loss, so magnified, beyond which a use cannot become one of the optimum
 
 
-class ConvergenceError(RuntimeError):
-    """The finish did not reach the optimum; the caller falls back to another method."""
+@dataclass(frozen=True)
+class Box:
+    """What `kernels.settle` and `kernels.merge_alike` say of parcels while prices stay in a box."""
+
+    used: np.ndarray
+    choice: np.ndarray
+    start: np.ndarray
+    parcel: np.ndarray
+    idle: np.ndarray
+    activity: np.ndarray
+    worth: np.ndarray
+    same: np.ndarray
 
 
-class OutOfTimeError(ConvergenceError):
-    """The time allowed for one group of units is over."""
+@dataclass(frozen=True)
+class Vertex:
+    """Solution of a box: `prices` (d,), `shortage` (d,), hectares of `flow` and `over` columns, and
+    hectares that each face of the box had to take, `outside` (f,)."""
+
+    prices: np.ndarray
+    flow: np.ndarray
+    over: np.ndarray
+    shortage: np.ndarray
+    outside: np.ndarray
 
 
 class Programme:
     """The finishing programme of one box, for HiGHS."""
 
-    def __init__(self, compiled, start, parcel, idle, activity, worth, same, over, face) -> None:
+    def __init__(self, compiled: Compiled, box: Box, over: tuple, face: tuple) -> None:
         self.compiled = compiled
+        start, parcel, same, worth = box.start, box.parcel, box.same, box.worth
         first = np.flatnonzero(same == np.arange(len(same)))
         row = np.cumsum(same == np.arange(len(same))) - 1
         self.n_parcels = len(first)
@@ -41,7 +63,7 @@ class Programme:
         self.column = column
         self.parcel_row = np.repeat(np.arange(self.n_parcels), length)
         leaf = np.repeat(compiled.leaf[parcel[first] // 2], length)
-        self.idle = idle[first]
+        self.idle = box.idle[first]
         self.over = over
         # Worth less that of the parcel's first use keeps the numbers small; a constant where the
         # parcel must be used in full.
@@ -49,15 +71,18 @@ class Programme:
         self.top = float(worth[column].max(initial=0.0))
         self.cost = np.concatenate([worth[column] - base[self.parcel_row], over[3]])
         leaf = np.concatenate([leaf, over[0], face[0], face[0]])
-        k = np.concatenate([activity[column], over[1], face[1], face[1]])
+        k = np.concatenate([box.activity[column], over[1], face[1], face[1]])
         self.n_faces = len(face[0])
         self.owner = compiled.owner[leaf, k]
         self.coefficient = compiled.coefficient[leaf, k]
 
-    def solve(self, remaining, prices, width, deadline):
-        """Prices, flows, overflow, shortage, and what each face of the box had to take (f,).
+    def solve(
+        self, remaining: np.ndarray, prices: np.ndarray, width: np.ndarray, limits: Limits
+    ) -> Vertex:
+        """The optimum inside the box, for statistics that still lack `remaining` (d,) hectares.
 
         `width` (f,) is how far the price of an activity in a leaf may move from where it is.
+        Raises OutOfTimeError, ConvergenceError.
         """
         d, p, f = len(remaining), self.n_parcels, self.n_faces
         flow_columns, n = len(self.column), len(self.cost)
@@ -114,10 +139,10 @@ class Programme:
         upper[n + 2 * f + np.flatnonzero(~may_lack)] = 0.0
         lp.col_upper_ = upper
         lp.row_lower_ = lp.row_upper_ = np.concatenate([capacity, rest])
-        found, dual = _solve(lp, matrix, deadline, sharpen=sharpen)
+        found, dual = _solve(lp, matrix, limits, sharpen=sharpen)
         amount = np.maximum(found, 0.0) * unit
         price = magnified * dual[p:] / money + prices
-        return (
+        return Vertex(
             np.maximum(price, -self.compiled.penalty),
             amount[:flow_columns],
             amount[flow_columns:n],
@@ -127,7 +152,7 @@ class Programme:
 
 
 def _solve(
-    lp: highspy.HighsLp, matrix: csc_array, deadline: float, *, sharpen: bool
+    lp: highspy.HighsLp, matrix: csc_array, limits: Limits, *, sharpen: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Columns and row duals at the optimum; all rows are equations.
 
@@ -135,14 +160,14 @@ def _solve(
     with reduced costs, magnified, for costs (iterative refinement: Gleixner, Steffy and Wolter,
     2016). Uses without hope keep a cost that keeps them out.
     """
-    solver = _run(lp, deadline)
+    solver = _run(lp, limits)
     cost, right = np.array(lp.col_cost_), np.array(lp.row_upper_)
     found, dual = _mend(solver, matrix, cost, right)
     if sharpen:
         reduced = np.maximum(SHARPER * (cost - matrix.T @ dual), -HOPELESS)
         columns = np.arange(len(cost), dtype=np.int32)
         solver.changeColsCost(len(cost), columns, reduced)
-        solver.setOptionValue("time_limit", max(0.0, deadline - time.perf_counter()))
+        solver.setOptionValue("time_limit", max(0.0, limits.left_s))
         solver.run()
         if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
             found, more = _mend(solver, matrix, reduced, right)
@@ -150,12 +175,11 @@ def _solve(
     return found, dual
 
 
-def _run(lp: highspy.HighsLp, deadline: float) -> highspy.Highs:
+def _run(lp: highspy.HighsLp, limits: Limits) -> highspy.Highs:
     """Solve with HiGHS; raises ConvergenceError if it reports no optimum."""
     status = None
     for tolerance in (1e-10, 1e-9):
-        left = deadline - time.perf_counter()
-        if left <= 0:
+        if limits.over:
             raise OutOfTimeError("the time limit of the exact solver is over")
         solver = highspy.Highs()
         for name, setting in (
@@ -163,8 +187,8 @@ def _run(lp: highspy.HighsLp, deadline: float) -> highspy.Highs:
             ("primal_feasibility_tolerance", tolerance), ("dual_feasibility_tolerance", tolerance),
         ):  # fmt: skip
             solver.setOptionValue(name, setting)
-        if np.isfinite(left):
-            solver.setOptionValue("time_limit", left)
+        if np.isfinite(limits.deadline):
+            solver.setOptionValue("time_limit", max(0.0, limits.left_s))
         solver.passModel(lp)
         solver.run()
         status = solver.getModelStatus()

@@ -7,26 +7,31 @@ the model has a variable a cell and activity.
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
 import pulp
 
+from cropalloc.allocation.limits import Limits
 from cropalloc.allocation.problem import AllocationProblem, demand_weights
 from cropalloc.allocation.solution import Rule, Solution
-from cropbase.errors import DependencyError
+from cropbase.errors import CropError, DependencyError
 
+NONE = Limits()
 TIGHT = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
 """Solvers check rows to an absolute tolerance; the model's areas are in units of a mean cell."""
 
 
-def pulp_solver(name: str = "HiGHS") -> pulp.LpSolver:
-    """The PuLP solver called `name`.
+def pulp_solver(name: str = "HiGHS", *, limit_s: float = math.inf) -> pulp.LpSolver:
+    """The PuLP solver called `name`, which ends after `limit_s` seconds.
 
     Raises DependencyError naming those that this machine has.
     """
     try:
-        options = dict(TIGHT) if name == "HiGHS" else {}
+        options: dict[str, float] = dict(TIGHT) if name == "HiGHS" else {}
+        if math.isfinite(limit_s):
+            options["timeLimit"] = max(limit_s, 0.01)
         solver = pulp.getSolver(name, msg=False, **options)
         if solver.available():
             return solver
@@ -40,13 +45,16 @@ def pulp_solver(name: str = "HiGHS") -> pulp.LpSolver:
     ) from None
 
 
-def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "HiGHS") -> Solution:
+def solve_reference(
+    problem: AllocationProblem, rule: Rule, *, solver: str = "HiGHS", limits: Limits = NONE
+) -> Solution:
     """Solve with PuLP; prices are the model's dual values where the solver reports them.
 
     The lexicographic rule takes two solves: least shortage, then best score with the shortage held.
+    Raises CropError where they do not end before the deadline of `limits`.
     """
     begin = time.perf_counter()
-    engine = pulp_solver(solver)
+    pulp_solver(solver)
     weight = demand_weights(problem, rule.weighting)
     land_slack = not rule.lexicographic
     land = problem.cropland_ha[problem.cropland_ha > 0]
@@ -106,7 +114,7 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
     if rule.lexicographic:
         total = pulp.lpSum(shortage.values())
         model.setObjective(total)
-        _run(model, engine)
+        _run(model, solver, limits)
         least = float(pulp.value(total) or 0.0)
         first = _prices(model, len(problem.demands))
         if least > 0:
@@ -115,7 +123,7 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
             for variable in shortage.values():
                 variable.upBound = 0
         model.setObjective(-1 * score)
-        _run(model, engine)
+        _run(model, solver, limits)
         if "least_shortage" in model.constraints:
             multiplier = abs(float(model.constraints["least_shortage"].pi or 0.0))
         # Where nothing is short, any worth of a hectare above the prices proves the same.
@@ -125,7 +133,7 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
         lost = pulp.lpSum(float(p) * shortage[d] for d, p in enumerate(penalties))
         over = pulp.lpSum(over_c.values()) + pulp.lpSum(over_i.values())
         model.setObjective(lost + rule.land_penalty_per_ha * over - score)
-        _run(model, engine)
+        _run(model, solver, limits)
     used = [(i, k, v.varValue) for (i, k), v in a.items() if (v.varValue or 0) > 0]
     table = np.array(used, dtype=np.float64).reshape(-1, 3)
     table[:, 2] *= unit
@@ -140,14 +148,22 @@ def solve_reference(problem: AllocationProblem, rule: Rule, *, solver: str = "Hi
     )  # fmt: skip
 
 
-def _run(model: pulp.LpProblem, engine: pulp.LpSolver) -> None:
-    status = model.solve(engine)
-    if status != pulp.LpStatusOptimal:
-        raise DependencyError(
-            "the solver of the reference model found no optimum, though one exists",
-            given=pulp.LpStatus[status],
-            remedy="take another solver (allocation.reference_solver), or solver: exact",
+def _run(model: pulp.LpProblem, solver: str, limits: Limits) -> None:
+    engine = pulp_solver(solver, limit_s=limits.left_s)
+    status = pulp.LpStatusNotSolved if limits.over else model.solve(engine)
+    if status == pulp.LpStatusOptimal:
+        return
+    if limits.over:
+        raise CropError(
+            "the reference model was not solved within the time limit",
+            given=f"{len(model.variables())} variables, nothing proven by then",
+            remedy="raise allocation.time_limit_s, or take allocation.solver: exact",
         )
+    raise DependencyError(
+        "the solver of the reference model found no optimum, though one exists",
+        given=pulp.LpStatus[status],
+        remedy="take another solver (allocation.reference_solver), or solver: exact",
+    )
 
 
 def _prices(model: pulp.LpProblem, n: int) -> np.ndarray:

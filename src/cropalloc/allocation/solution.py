@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cropalloc.allocation.limits import Ended
 from cropalloc.allocation.problem import AllocationProblem, Weighting, demand_weights
 
 
@@ -45,6 +46,7 @@ class Solution:
     over_cropland, over_irrigated : (n,) float64 hectares beyond the land of a cell (printed
         weights only).
     method, seconds, details : how it was solved.
+    ended : optimum, or why it ended before.
     """
 
     cell: np.ndarray
@@ -59,6 +61,7 @@ class Solution:
     method: str
     seconds: float
     details: dict[str, float] = field(default_factory=dict)
+    ended: Ended = "optimum"
 
     def score(self, problem: AllocationProblem, weighting: Weighting) -> float:
         """Sum of score x weight x hectares (Eq. 11)."""

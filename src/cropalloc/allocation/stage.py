@@ -6,20 +6,21 @@ import numpy as np
 
 from cropalloc.allocation import kernels
 from cropalloc.allocation.annealing import anneal
-from cropalloc.allocation.boxstep import Finish, finish
-from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.boxstep import finish
+from cropalloc.allocation.compiled import Compiled, Finish
 from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses
+from cropalloc.allocation.limits import Limits
 
 SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
 NEAR_POINTS = 2e-3  # score points that prices of the interior point may be wrong by, at first
 
 
 def solve_stage(
-    compiled: Compiled, small: int, deadline: float, start: np.ndarray | None = None
+    compiled: Compiled, small: int, limits: Limits, start: np.ndarray | None = None
 ) -> Finish:
     """The optimum for the penalties that `compiled` has, from prices `start` (d,) if known.
 
-    Raises ConvergenceError, OutOfTimeError.
+    Raises ConvergenceError.
     """
     n, m = compiled.scores.shape
     lower = -compiled.penalty
@@ -27,18 +28,18 @@ def solve_stage(
     if n * m <= small:
         largest = np.where(np.isfinite(compiled.penalty), compiled.penalty, 0.0)
         radius = 2 * max(worth, float(largest.max(initial=0.0)))
-        return finish(compiled, np.zeros(compiled.n_demands), radius, deadline=deadline)
+        return finish(compiled, np.zeros(compiled.n_demands), radius, limits)
     if overlapping(compiled) or staged(compiled):
         # Statistics overlap: smoothing would lose its way among prices that repeat each other.
-        prices, _ = interior_prices(compiled)
-        return finish(compiled, prices, NEAR_POINTS * compiled.weight, deadline=deadline)
+        prices, _ = interior_prices(compiled, limits=limits)
+        return finish(compiled, prices, NEAR_POINTS * compiled.weight, limits)
     if start is None:
         target = max(400, compiled.n_demands, n // 300)
-        prices, temperature = anneal(compiled, lower, open_target=target)
+        prices, temperature = anneal(compiled, lower, open_target=target, limits=limits)
     else:
         prices, temperature = np.maximum(start, lower), worth * 1e-4
     radius = _radius(compiled, prices, temperature)
-    return finish(compiled, prices, radius, deadline=deadline)
+    return finish(compiled, prices, radius, limits)
 
 
 def overlapping(compiled: Compiled) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from cropbase.config import Section
 
@@ -48,8 +48,14 @@ class AllocationSettings(Section):
     )
     time_limit_s: PositiveFloat = Field(
         1800.0,
-        description="seconds after which the exact solver gives up a group of units with an "
-        "error, rather than run without end",
+        description="seconds after which a group of units ends with what was reached; it is kept "
+        "where its proven gap is within max_relative_gap, else it is an error",
+    )
+    gap: NonNegativeFloat = Field(
+        1e-9,
+        le=1e-2,
+        description="relative duality gap that is good enough: the exact solver ends where it has "
+        "proven this much; not above max_relative_gap",
     )
     rounding_tolerance: PositiveFloat = Field(
         1e-6,
@@ -59,7 +65,16 @@ class AllocationSettings(Section):
     )
     max_relative_gap: PositiveFloat = Field(
         1e-9,
-        le=1e-3,
+        le=1e-2,
         description="relative duality gap and relative residuals that the certificate must not "
-        "exceed",
+        "exceed, however the solver ended",
     )
+
+    @model_validator(mode="after")
+    def _gap_is_allowed(self) -> Self:
+        if self.gap > self.max_relative_gap:
+            raise ValueError(
+                f"gap ({self.gap:g}) must not be above max_relative_gap "
+                f"({self.max_relative_gap:g}): what ends there would be refused"
+            )
+        return self

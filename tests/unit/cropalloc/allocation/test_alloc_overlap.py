@@ -14,7 +14,7 @@ from cropalloc.allocation.exact import solve_exact
 from cropalloc.allocation.generated import generate
 from cropalloc.allocation.interior import interior_prices
 from cropalloc.allocation.problem import AllocationProblem, Demand
-from cropalloc.allocation.programme import OutOfTimeError
+
 from cropalloc.allocation.reference import solve_reference
 from cropalloc.allocation.slack import slack_table
 from cropalloc.allocation.solution import Rule
