@@ -124,7 +124,7 @@ def _lexicographic_proof(
     return {
         "objective": score,
         "bound": float(bound),
-        "relative_gap": abs(bound - score) / scale,
+        "relative_gap": float(abs(bound - score) / scale),
         "price_excess": float(below[area > 0].max(initial=0.0)),
         "shortage_bound_ha": float(least),
         "shortage_gap": max(0.0, shortage - least) / max(math.fsum(area), 1e-300),
@@ -148,7 +148,7 @@ def _weights_proof(
     return {
         "objective": objective,
         "bound": float(bound),
-        "relative_gap": abs(bound - objective) / scale,
+        "relative_gap": float(abs(bound - objective) / scale),
         "price_excess": max(over, float(below.max(initial=0.0))),
         "shortage_bound_ha": 0.0,
         "shortage_gap": 0.0,

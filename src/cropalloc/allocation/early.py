@@ -66,8 +66,7 @@ def relative_gap(compiled: Compiled, end: Finish, bound: float) -> float:
     must = ~np.isfinite(compiled.penalty)
     if (end.shortage[must] > 1e-12 * compiled.area[must]).any():
         return np.inf
-    weight = compiled.weight[compiled.leaf[end.cell], end.activity]
-    score = float(compiled.scores[end.cell, end.activity] * weight @ end.hectares)
+    points = score(compiled, end)
     lost = float(np.where(must, 0.0, compiled.penalty) @ end.shortage)
     leaf = compiled.leaf[end.over_cell]
     over = compiled.scores[end.over_cell, end.over_activity] * compiled.weight[
@@ -75,5 +74,11 @@ def relative_gap(compiled: Compiled, end: Finish, bound: float) -> float:
     ] - np.where(end.over_activity < compiled.n_rainfed, 1.0, 2.0) * np.where(
         np.isfinite(compiled.land_penalty), compiled.land_penalty, 0.0
     )
-    value = score - lost + float(over @ end.over_hectares)
-    return (bound - value) / max(score, 1e-300)
+    value = points - lost + float(over @ end.over_hectares)
+    return (bound - value) / max(points, 1e-300)
+
+
+def score(compiled: Compiled, end: Finish) -> float:
+    """Score x weight x hectares on the land there is."""
+    weight = compiled.weight[compiled.leaf[end.cell], end.activity]
+    return float(compiled.scores[end.cell, end.activity] * weight @ end.hectares)

@@ -21,8 +21,8 @@ from cropalloc.allocation.solution import Rule, Solution
 from cropalloc.allocation.stage import SMALL, solve_stage
 
 NONE = Limits()
-OUTSIZE = 1e7  # penalties of a hectare, by the best worth of one, from which lesser are tried first
-LESSER = 1e4  # these, by the best worth of a hectare
+OUTSIZE = 1e4  # mean penalty of a hectare, by the best worth of one, from which lesser come first
+LESSER = 1e3  # these, by the best worth of a hectare
 
 
 def solve_exact(
@@ -53,11 +53,12 @@ def _solve_weights(
 ) -> Finish:
     """The optimum with the printed penalties (d,).
 
-    Those of statistics of a few square metres are enormous. What is placed in full under lesser
-    ones is placed in full under these, and prices then keep their digits.
+    Those of a problem of a few square metres are enormous a hectare. What is placed in full under
+    lesser ones is placed in full under these, and prices then keep their digits.
     """
     lesser = np.minimum(penalty, LESSER * compiled.best_worth())
-    outsize = penalty.max(initial=0.0) > OUTSIZE * compiled.best_worth()
+    typical = float(penalty @ compiled.area) / max(float(compiled.area.sum()), 1e-300)
+    outsize = typical > OUTSIZE * compiled.best_worth()
     for each in (lesser, penalty) if outsize else (penalty,):
         compiled.penalty = each
         compiled.land_penalty = rule.land_penalty_per_ha

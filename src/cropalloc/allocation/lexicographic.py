@@ -4,7 +4,8 @@ Where a score point is worth the same on every hectare, one linear programme doe
 shortage gets one worth, raised until prices prove that no allocation leaves less (above that
 threshold, which is finite, the two have the same solutions). With share weighting the worth of a
 hectare differs by the areas of the statistics, a hundred million times and more, and no number
-outweighs all of them and leaves digits for the score. There the rule is taken literally, in two
+outweighs all of them and leaves digits for the score; nor where hardly anything can be placed.
+There the rule is taken literally, in two
 stages: the optimal prices of the first, by complementary slackness, tell which uses of land keep
 the shortage least, which land must be used in full and which statistics must be met; the second
 finds the best score among those (`kernels`, `first`).
@@ -17,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cropalloc.allocation import kernels
+from cropalloc.allocation import early, kernels
 from cropalloc.allocation.boxstep import finish, open_rows
 from cropalloc.allocation.compiled import Compiled, Finish
 from cropalloc.allocation.interior import interior_prices
@@ -27,6 +28,7 @@ from cropalloc.allocation.stage import overlapping, solve_stage
 log = logging.getLogger(__name__)
 
 RAISE = 8.0  # factor on the worth of a hectare that did not force the least shortage
+DROWNED = 1e5  # worth of all statistics' shortage, by the score, beyond which it takes its digits
 PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
 
 
@@ -40,9 +42,13 @@ def solve_lexicographic(
     """
     compiled.land_penalty = np.inf
     if not compiled.unequal:
-        return _at_once(compiled, small, limits)
-    equal = replace(compiled, weight=np.ones_like(compiled.weight))
-    end, _, first = _at_once(equal, small, replace(limits, gap=0.0))
+        end, multiplier, first = _at_once(compiled, small, limits)
+        score, lost = early.score(compiled, end), multiplier * float(compiled.area.sum())
+        if lost < DROWNED * score or end.ended == "time limit" or not end.shortage.any():
+            return end, multiplier, first
+    else:
+        equal = replace(compiled, weight=np.ones_like(compiled.weight))
+        end, _, first = _at_once(equal, small, replace(limits, gap=0.0))
     compiled.first = compiled.activity_prices(first)
     # A statistic that may be short at all has the first price of -1.
     may_lack = (first <= kernels.TIE - 1.0) | _is_short(compiled, end)

@@ -12,6 +12,7 @@ from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses
 from cropalloc.allocation.limits import Limits
 
 SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
+UNEVEN = 1e3  # worths of a hectare that differ by more need temperatures of their own
 NEAR_POINTS = 2e-3  # score points that prices of the interior point may be wrong by, at first
 
 
@@ -29,8 +30,8 @@ def solve_stage(
         largest = np.where(np.isfinite(compiled.penalty), compiled.penalty, 0.0)
         radius = 2 * max(worth, float(largest.max(initial=0.0)))
         return finish(compiled, np.zeros(compiled.n_demands), radius, limits)
-    if overlapping(compiled) or staged(compiled):
-        # Statistics overlap: smoothing would lose its way among prices that repeat each other.
+    if overlapping(compiled) or _uneven(compiled):
+        # Where statistics overlap, smoothing would lose its way: prices repeat each other.
         prices, _ = interior_prices(compiled, limits=limits)
         return finish(compiled, prices, NEAR_POINTS * compiled.weight, limits)
     if start is None:
@@ -47,8 +48,11 @@ def overlapping(compiled: Compiled) -> bool:
     return compiled.owner.shape[2] > 1 and uses(compiled) <= TOO_LARGE
 
 
-def staged(compiled: Compiled) -> bool:
-    return len(compiled.first) > 0 and uses(compiled) <= TOO_LARGE
+def _uneven(compiled: Compiled) -> bool:
+    """Whether no one temperature suits all statistics, in a problem that memory allows."""
+    weight = compiled.weight[compiled.allowed]
+    wide = weight.size > 0 and float(weight.max()) > UNEVEN * float(weight.min())
+    return (len(compiled.first) > 0 or wide) and uses(compiled) <= TOO_LARGE
 
 
 def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float:
