@@ -62,9 +62,7 @@ def solve(
             sign = 1 if amount[leave] < 0 else -1
             unit = [Fraction(sign * int(p == leave)) for p in range(len(basis))]
             row = _solve(_transposed([columns[j] for j in basis]), unit)
-            along = {
-                j: sum(row[i] * value for i, value in columns[j].items()) for j in reduced
-            }
+            along = {j: sum(row[i] * value for i, value in columns[j].items()) for j in reduced}
             _, enter = min((reduced[j] / along[j], j) for j in reduced if along[j] < 0)
         basis[leave] = enter
     raise ArithmeticError("the basis in doubles is too far from the optimum")

@@ -6,6 +6,7 @@ tolerances are absolute.
 
 from __future__ import annotations
 
+import alloc_oracle
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,15 +18,9 @@ from cropalloc.allocation.generated import generate
 from cropalloc.allocation.problem import AllocationProblem, Demand
 from cropalloc.allocation.reference import solve_reference
 from cropalloc.allocation.solution import Rule
-import alloc_oracle
 
 RULES = [Rule(w, lex) for w in ("area", "share") for lex in (True, False)]
-SETTINGS = settings(
-    max_examples=300,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+SETTINGS = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def problem_of(seed: int, cells: int, crops: int, leaves: int, traits: frozenset) -> tuple:
@@ -54,7 +49,9 @@ def problem_of(seed: int, cells: int, crops: int, leaves: int, traits: frozenset
     if "uneven" in traits:  # some statistics of a few square metres
         part = 10 ** np.where(rng.random(len(part)) < 0.4, rng.uniform(-8, 0, len(part)), 0.0)
     demands = tuple(
-        Demand(d.crop, d.systems, d.unit_id, d.leaves, float(d.area_ha * factor * p), d.coefficients)
+        Demand(
+            d.crop, d.systems, d.unit_id, d.leaves, float(d.area_ha * factor * p), d.coefficients
+        )
         for d, p in zip(base.demands, part, strict=True)
     )
     return AllocationProblem(
@@ -87,6 +84,12 @@ def worst(problem: AllocationProblem, rule: Rule, small: int) -> tuple:
     return solution, certificate
 
 
+def equal_to(best: float, problem: AllocationProblem, rule: Rule):
+    """Equal to 1e-9, or to the rounding of a statistic where that costs the printed penalty."""
+    rounding = 0.0 if rule.lexicographic else 1e-15 * rule.statistic_penalty * len(problem.demands)
+    return pytest.approx(best, rel=1e-9, abs=rounding)
+
+
 @settings(SETTINGS, max_examples=400)
 @given(problem=problems(16), rule=st.sampled_from(RULES), small=st.sampled_from([0, 2000]))
 def test_objective_equals_the_optimum_in_rational_arithmetic(problem, rule, small):
@@ -99,15 +102,17 @@ def test_objective_equals_the_optimum_in_rational_arithmetic(problem, rule, smal
         best = alloc_oracle.weights(
             problem, rule.weighting, rule.land_penalty_per_ha, rule.statistic_penalty
         )
-    assert solution.objective(problem, rule) == pytest.approx(float(best), rel=1e-9, abs=0)
+    assert solution.objective(problem, rule) == equal_to(float(best), problem, rule)
 
 
-@settings(SETTINGS, max_examples=100)
+@settings(SETTINGS, max_examples=150)
 @given(problem=problems(40), rule=st.sampled_from(RULES), small=st.sampled_from([0, 2000]))
 def test_objective_equals_the_reference_model(problem, rule, small):
-    solution, certificate = worst(problem, rule, small)
+    solution, _ = worst(problem, rule, small)
     reference = solve_reference(problem, rule)
-    print("REF", solution.objective(problem, rule), reference.objective(problem, rule), solution.shortage.sum(), reference.shortage.sum())
+    assert solution.objective(problem, rule) == equal_to(
+        reference.objective(problem, rule), problem, rule
+    )
 
 
 @pytest.mark.parametrize("rule", RULES)
