@@ -52,7 +52,7 @@ def solve(
         if pays:  # primal simplex, Bland's rule
             enter = min(pays)
             change = _solve([columns[j] for j in basis], _dense(columns[enter], len(right)))
-            ratio, _, leave = min(
+            _, _, leave = min(
                 (amount[p] / value, basis[p], p)
                 for p, value in enumerate(change)
                 if value > 0 or (value and basis[p] >= given)

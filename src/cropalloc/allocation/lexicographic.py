@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 RAISE = 8.0  # factor on the worth of a hectare that did not force the least shortage
 DROWNED = 1e5  # worth of all statistics' shortage, by the score, beyond which it takes its digits
+NARROW = 0.05  # half the width of the narrowest first box
 PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
 
 
@@ -49,6 +50,8 @@ def solve_lexicographic(
     else:
         equal = replace(compiled, weight=np.ones_like(compiled.weight))
         end, _, first = _at_once(equal, small, replace(limits, gap=0.0))
+    if compiled.owner.shape[2] > 1:
+        first = _vertex(compiled, first, limits)
     compiled.first = compiled.activity_prices(first)
     # A statistic that may be short at all has the first price of -1.
     may_lack = (first <= kernels.TIE - 1.0) | _is_short(compiled, end)
@@ -96,13 +99,8 @@ def _is_proof(compiled: Compiled, end: Finish, first: np.ndarray, limits: Limits
 
 def _first_stage(compiled: Compiled, start: np.ndarray, limits: Limits) -> np.ndarray:
     """Optimal prices of the first stage: the least shortage, whatever the score."""
-    flat = replace(
-        compiled,
-        scores=np.where(np.isfinite(compiled.scores), np.float32(0), np.float32(-np.inf)),
-        penalty=np.ones(compiled.n_demands),
-    )
+    flat = _without_score(compiled)
     prices = np.clip(start, -1.0, None)
-    found, gap = prices, np.inf
     if overlapping(flat):
         # Scattered missing scores make every parcel different, and without scores all of them tie:
         # no box would be small. The bound needs good prices only, not a vertex.
@@ -110,15 +108,40 @@ def _first_stage(compiled: Compiled, start: np.ndarray, limits: Limits) -> np.nd
         found = np.clip(found, -1.0, None)
         rounded = (np.round(found, digits) for digits in (0, 1, 2, 3, 4, 6, 8))
         found = max((found, *rounded), key=lambda each: least_shortage(compiled, each))
-        if gap <= PROVEN:
-            return found
-    # Parcels alike in what is allowed share a row: if they are few, one wide box holds the answer.
-    for radius in (2.0, 0.3, 0.05):
-        if open_rows(flat, prices, radius) <= 3000:
-            return finish(flat, prices, radius, limits).prices
-    if np.isfinite(gap):
-        return found
+        return found if gap <= PROVEN else _vertex(compiled, found, limits)
+    radius = _few_rows(flat, prices) or NARROW
     return finish(flat, prices, radius, limits).prices
+
+
+def _vertex(compiled: Compiled, prices: np.ndarray, limits: Limits) -> np.ndarray:
+    """First prices near those given, exact for the smallest statistics too; else those given."""
+    flat = _without_score(compiled)
+    radius = _few_rows(flat, prices)
+    if radius is None:
+        return prices
+    try:
+        found = np.clip(finish(flat, prices, radius, limits).prices, -1.0, None)
+    except ConvergenceError:
+        return prices
+    return max(prices, found, key=lambda each: least_shortage(compiled, each))
+
+
+def _without_score(compiled: Compiled) -> Compiled:
+    """The first stage: a hectare of shortage costs one, and no use is better than another."""
+    return replace(
+        compiled,
+        scores=np.where(np.isfinite(compiled.scores), np.float32(0), np.float32(-np.inf)),
+        weight=np.ones_like(compiled.weight),
+        penalty=np.ones(compiled.n_demands),
+    )
+
+
+def _few_rows(flat: Compiled, prices: np.ndarray) -> float | None:
+    """The widest first box whose finishing programme is small.
+
+    Parcels alike in what is allowed share a row: if they are few, one wide box holds the answer.
+    """
+    return next((r for r in (2.0, 0.3, NARROW) if open_rows(flat, prices, r) <= 3000), None)
 
 
 def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:
