@@ -84,64 +84,26 @@ class Programme:
         `width` (f,) is how far the price of an activity in a leaf may move from where it is.
         Raises OutOfTimeError, ConvergenceError.
         """
-        d, p, f = len(remaining), self.n_parcels, self.n_faces
+        d, f = len(remaining), self.n_faces
         flow_columns, n = len(self.column), len(self.cost)
-        # Flows are measured in units of a typical capacity, worth so that widths are about 1000.
+        # Flows are measured in units of a typical capacity.
         sizes = self.capacity[self.capacity > 0]
         unit = float(np.exp(np.mean(np.log(sizes)))) if len(sizes) else 1.0
-        # A face is an activity without land (or given back) at the price on the edge of the box.
-        # All worths are taken less the present prices, again for small numbers.
-        padded = np.append(prices, 0.0)
-        net = self.cost - (self.coefficient[:n] * padded[self.owner[:n]]).sum(axis=1)
-        may_lack = np.isfinite(self.compiled.penalty)
-        loss = np.where(may_lack, self.compiled.penalty + prices, 0.0)
-        cost = np.concatenate([net, -width, -width, -loss, np.zeros(self.idle.sum())])
-        largest = float(np.abs(cost).max(initial=0.0))
-        typical = float(np.median(width)) if f else 1.0
-        money = min(1e3 / max(typical, 1e-300), 1e6 / max(largest, 1e-300))
-        # Worths that differ by more than HiGHS can tell apart are looked at again, magnified.
-        sharpen = self.compiled.unequal or largest > 1e6 * self.top
+        cost, money, sharpen = self._costs(prices, width)
+        upper = np.full(len(cost), highspy.kHighsInf)
+        upper[n + 2 * f : n + 2 * f + d][~np.isfinite(self.compiled.penalty)] = 0.0
         # Rows of small statistics are magnified: HiGHS holds each row to the same tolerance.
-        magnified = np.clip(unit / np.maximum(self.compiled.area, 1e-300), 1.0, 1e4)
-        sign = np.concatenate([np.ones(n + f), -np.ones(f)])
-        rows, columns, values = (
-            [self.parcel_row],
-            [np.arange(flow_columns)],
-            [np.ones(flow_columns)],
-        )
-        for q in range(self.owner.shape[1]):
-            here = np.flatnonzero(self.owner[:, q] >= 0)
-            rows.append(p + self.owner[here, q])
-            columns.append(here)
-            factor = magnified[self.owner[here, q]]
-            values.append(sign[here] * self.coefficient[here, q] * factor)
-        demand = np.arange(d)
-        rows.append(p + demand)
-        columns.append(n + 2 * f + demand)
-        values.append(magnified)
-        idle = np.flatnonzero(self.idle)
-        rows.append(idle)
-        columns.append(n + 2 * f + d + np.arange(len(idle)))
-        values.append(np.ones(len(idle)))
-        total = n + 2 * f + d + len(idle)
-        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-        matrix = csc_array(entries, shape=(p + d, total))
-        rest, capacity = magnified * remaining / unit, self.capacity / unit
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = total, p + d
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
-        lp.a_matrix_.value_ = matrix.data
-        lp.sense_ = highspy.ObjSense.kMaximize
-        lp.col_cost_ = money * cost
-        lp.col_lower_ = np.zeros(total)
-        upper = np.full(total, highspy.kHighsInf)
-        upper[n + 2 * f + np.flatnonzero(~may_lack)] = 0.0
-        lp.col_upper_ = upper
-        lp.row_lower_ = lp.row_upper_ = np.concatenate([capacity, rest])
-        found, dual = _solve(lp, matrix, limits, sharpen=sharpen)
+        for most in (1e8,) if self.compiled.unequal else (1e4, 1e8):
+            magnified = np.clip(unit / np.maximum(self.compiled.area, 1e-300), 1.0, most)
+            right = np.concatenate([self.capacity / unit, magnified * remaining / unit])
+            matrix = self._matrix(magnified)
+            found, dual, left = _solve(
+                _as_lp(matrix, money * cost, upper, right), matrix, limits, sharpen=sharpen
+            )
+            if left <= 1e-12:
+                break
         amount = np.maximum(found, 0.0) * unit
-        price = magnified * dual[p:] / money + prices
+        price = magnified * dual[self.n_parcels :] / money + prices
         return Vertex(
             np.maximum(price, -self.compiled.penalty),
             amount[:flow_columns],
@@ -150,11 +112,61 @@ class Programme:
             amount[n : n + f] + amount[n + f : n + 2 * f],
         )
 
+    def _costs(self, prices: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, float, bool]:
+        """Costs of all columns, the factor that makes them fit HiGHS, and whether to sharpen.
+
+        A face is an activity without land (or given back) at the price on the edge of the box. All
+        worths are taken less the present prices, for small numbers, so that widths are about 1000.
+        """
+        n, penalty = len(self.cost), self.compiled.penalty
+        padded = np.append(prices, 0.0)
+        net = self.cost - (self.coefficient[:n] * padded[self.owner[:n]]).sum(axis=1)
+        loss = np.where(np.isfinite(penalty), penalty + prices, 0.0)
+        cost = np.concatenate([net, -width, -width, -loss, np.zeros(self.idle.sum())])
+        largest = float(np.abs(cost).max(initial=0.0))
+        typical = float(np.median(width)) if self.n_faces else 1.0
+        money = min(1e3 / max(typical, 1e-300), 1e6 / max(largest, 1e-300))
+        # Worths that differ by more than HiGHS can tell apart are looked at again, magnified.
+        return cost, money, self.compiled.unequal or largest > 1e6 * self.top
+
+    def _matrix(self, magnified: np.ndarray) -> csc_array:
+        """Columns: uses of parcels and of land exceeded, both faces, shortages, idle parcels."""
+        p, d, f, n = self.n_parcels, len(magnified), self.n_faces, len(self.cost)
+        sign = np.concatenate([np.ones(n + f), -np.ones(f)])
+        rows, columns = [self.parcel_row], [np.arange(len(self.column))]
+        values = [np.ones(len(self.column))]
+        for q in range(self.owner.shape[1]):
+            here = np.flatnonzero(self.owner[:, q] >= 0)
+            rows.append(p + self.owner[here, q])
+            columns.append(here)
+            factor = magnified[self.owner[here, q]]
+            values.append(sign[here] * self.coefficient[here, q] * factor)
+        idle = np.flatnonzero(self.idle)
+        rows += [p + np.arange(d), idle]
+        columns += [n + 2 * f + np.arange(d), n + 2 * f + d + np.arange(len(idle))]
+        values += [magnified, np.ones(len(idle))]
+        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        return csc_array(entries, shape=(p + d, n + 2 * f + d + len(idle)))
+
+
+def _as_lp(
+    matrix: csc_array, cost: np.ndarray, upper: np.ndarray, right: np.ndarray
+) -> highspy.HighsLp:
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = matrix.shape
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.indptr, matrix.indices
+    lp.a_matrix_.value_ = matrix.data
+    lp.sense_ = highspy.ObjSense.kMaximize
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, np.zeros(len(cost)), upper
+    lp.row_lower_ = lp.row_upper_ = right
+    return lp
+
 
 def _solve(
     lp: highspy.HighsLp, matrix: csc_array, limits: Limits, *, sharpen: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and row duals at the optimum; all rows are equations.
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Columns and row duals at the optimum, and the worst relative residual; rows are equations.
 
     With `sharpen` what HiGHS left as optimal within its tolerance is solved again from its basis,
     with reduced costs, magnified, for costs (iterative refinement: Gleixner, Steffy and Wolter,
@@ -172,7 +184,8 @@ def _solve(
         if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
             found, more = _mend(solver, matrix, reduced, right)
             dual = dual + more / SHARPER
-    return found, dual
+    missing = np.abs(right - matrix @ found) / np.maximum(np.abs(right), 1e-12)
+    return found, dual, float(missing.max(initial=0.0))
 
 
 def _run(lp: highspy.HighsLp, limits: Limits) -> highspy.Highs:

@@ -7,6 +7,8 @@ import pandas as pd
 
 from cropalloc.allocation.problem import AllocationProblem, Demand
 from cropalloc.allocation.solution import Solution
+from cropalloc.allocation.tables import WHOLE
+from cropalloc.statistics.harmonise import REST
 
 COLUMNS = ["kind", "unit_id", "crop", "system", "hectares", "sentence"]
 _WORDS = {"I": "irrigated", "H": "rainfed high-input", "L": "rainfed low-input"}
@@ -34,7 +36,7 @@ def slack_table(problem: AllocationProblem, solution: Solution) -> pd.DataFrame:
             rows.append(
                 (
                     "statistic", demand.unit_id, demand.crop, "+".join(demand.systems), lacks,
-                    f"{demand.crop.capitalize()}, {words}, unit {demand.unit_id}: "
+                    f"{demand.crop.capitalize()}, {words}, {_place(demand.unit_id)}: "
                     f"{_number(lacks)} {measure} of {_number(demand.area_ha)} {measure} could not "
                     f"be placed because {_reason(problem, demand, room)}",
                 )
@@ -53,6 +55,15 @@ def slack_table(problem: AllocationProblem, solution: Solution) -> pd.DataFrame:
                 )
             )  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _place(unit_id: str) -> str:
+    """The area that a statistic is of, as a statistician would call it."""
+    if unit_id == WHOLE:
+        return "all units together"
+    if unit_id.endswith(REST):
+        return f"the units within {unit_id.removesuffix(REST)} without a statistic of their own"
+    return f"unit {unit_id}"
 
 
 def _number(hectares: float) -> str:

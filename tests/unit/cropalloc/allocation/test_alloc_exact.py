@@ -45,14 +45,13 @@ def problem_of(seed: int, cells: int, crops: int, leaves: int, traits: frozenset
     if "one_system" in traits:
         scores[1::3] = np.nan
     factor = 1e-6 if "tiny" in traits else 1e5 if "huge" in traits else 1.0
-    part = np.ones(len(base.demands))
-    if "uneven" in traits:  # some statistics of a few square metres
-        part = 10 ** np.where(rng.random(len(part)) < 0.4, rng.uniform(-8, 0, len(part)), 0.0)
+    areas = np.array([demand.area_ha for demand in base.demands]) * factor
+    if "uneven" in traits:  # some statistics of a few square metres, down to 1e-6 ha
+        part = 10 ** np.where(rng.random(len(areas)) < 0.4, rng.uniform(-8, 0, len(areas)), 0.0)
+        areas = np.maximum(areas * part, np.minimum(areas, 1e-6))
     demands = tuple(
-        Demand(
-            d.crop, d.systems, d.unit_id, d.leaves, float(d.area_ha * factor * p), d.coefficients
-        )
-        for d, p in zip(base.demands, part, strict=True)
+        Demand(d.crop, d.systems, d.unit_id, d.leaves, float(area), d.coefficients)
+        for d, area in zip(base.demands, areas, strict=True)
     )
     return AllocationProblem(
         base.cell_id, base.leaf, base.leaf_ids, land * factor, wet * factor, base.activities,

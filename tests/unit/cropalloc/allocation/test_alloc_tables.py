@@ -118,6 +118,18 @@ def test_systems_known_for_the_whole_area_may_shift_between_targets(tmp_path):
     assert len(certificate["parts"]) == 1
 
 
+def test_slack_names_residuals_and_the_whole_area_in_words(tmp_path):
+    areas = [
+        ("a", "wheat", "I", 1.0, 60.0), ("a", "wheat", "H", 1.0, 10.0),
+        ("b~rest", "wheat", "I", 1.0, 5.0), ("b~rest", "wheat", "H", 1.0, 200.0),
+    ]  # fmt: skip
+    _, slack, _ = case(tmp_path, areas=areas, known_for="whole_area")
+    sentences = " / ".join(slack["sentence"])
+    assert "Wheat, irrigated, all units together: 25 ha of 65 ha could not be placed" in sentences
+    assert "the units within b without a statistic of their own" in sentences
+    assert "whole_area" not in sentences
+
+
 def test_jobs_share_the_groups_and_together_are_the_whole(tmp_path):
     whole, _, _ = case(tmp_path)
     parts = [case(tmp_path, jobs=3, part=n)[0] for n in (1, 2, 3)]
