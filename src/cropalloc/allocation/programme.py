@@ -233,8 +233,10 @@ def _mend(
         missing = right - basis @ amount
         price[slack] = missing[slack] = 0.0
         owed[is_column] = cost[columns] - basis.T @ price
-        amount = amount + solver.getBasisSolve(missing)[1][is_column]
-        price = price + solver.getBasisTransposeSolve(owed)[1]
+        # HiGHS drops what is below 1e-14: residuals are solved in their own size.
+        size, due = (max(float(np.abs(v).max(initial=0.0)), 1e-300) for v in (missing, owed))
+        amount = amount + size * solver.getBasisSolve(missing / size)[1][is_column]
+        price = price + due * solver.getBasisTransposeSolve(owed / due)[1]
     price[slack] = 0.0
     if not (np.isfinite(amount).all() and np.isfinite(price).all()):
         return found, dual
