@@ -26,7 +26,9 @@ def _maximum(folder: Path) -> np.ndarray:
     return np.nanmax(np.stack([np.nan_to_num(_band(p)) for p in sorted(folder.glob("*.tif"))]), 0)
 
 
-def _targets(table: pd.DataFrame, crop: str, tree: pd.DataFrame) -> list[tuple[str, list, float]]:
+def _targets(
+    table: pd.DataFrame, crop: str, tree: pd.DataFrame, *, states_only: bool
+) -> list[tuple[str, list, float]]:
     """(unit or residual, level-2 units, harvested hectares) of one crop, top-down."""
     value = table.set_index("adm_code")[crop].replace(-999, np.nan)
     found: list[tuple[str, list[str], float]] = []
@@ -38,8 +40,8 @@ def _targets(table: pd.DataFrame, crop: str, tree: pd.DataFrame) -> list[tuple[s
         if (not missing and total > 0) or total > area:
             known = known * area / total
         for child, part in known.items():
-            if leaves[child] == [child]:
-                found.append((child, [child], float(part)))
+            if states_only or leaves[child] == [child]:
+                found.append((child, leaves[child], float(part)))
             else:
                 below = pd.Series(leaves[child])
                 descend(child, float(part), below, {leaf: [leaf] for leaf in below})
@@ -54,8 +56,13 @@ def _targets(table: pd.DataFrame, crop: str, tree: pd.DataFrame) -> list[tuple[s
     return found
 
 
-def australia(root: Path, *, minimum_share: float = 0.35) -> AllocationProblem:
+def australia(
+    root: Path, *, minimum_share: float = 0.35, states_only: bool = False
+) -> AllocationProblem:
     """The problem of the cells with more cropland than `minimum_share`.
+
+    With `states_only` statistics of the nation and the states count alone, so that some are of a
+    few square metres for a whole state.
 
     Raises FileNotFoundError where the data are absent.
     """
@@ -81,7 +88,7 @@ def australia(root: Path, *, minimum_share: float = 0.35) -> AllocationProblem:
         part["L"] += share.loc["S", crop]
         systems = tuple(system for system in "IHL" if part[system] > 1e-6)
         rate = tuple(float(intensity.loc[system, crop]) for system in systems)
-        targets = _targets(table, crop, tree)
+        targets = _targets(table, crop, tree, states_only=states_only)
         whole = sum(value for _, _, value in targets)
         if whole == 0:
             continue
