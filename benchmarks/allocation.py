@@ -141,7 +141,7 @@ def growth(small: int, large: int) -> dict:
     if peak_mib() > earlier:  # else the peak was that of an earlier case
         note = (
             f"solver and certificate need {(peak_mib() - held) * 2**20 / large:.0f} bytes a cell "
-            f"at the peak, beside the {problem.scores.nbytes / large:.0f} of the scores given to them"
+            f"at the peak, beside the {problem.scores.nbytes / large:.0f} of the scores given"
         )
     return row(f"growth from {small} to {large} cells, by linear growth", second, first, 1.15,
                 factor <= 1.15, large, ratio=factor, note=note)  # fmt: skip

@@ -68,14 +68,20 @@ def relative_gap(compiled: Compiled, end: Finish, bound: float) -> float:
         return np.inf
     points = score(compiled, end)
     lost = float(np.where(must, 0.0, compiled.penalty) @ end.shortage)
-    leaf = compiled.leaf[end.over_cell]
-    over = compiled.scores[end.over_cell, end.over_activity] * compiled.weight[
-        leaf, end.over_activity
-    ] - np.where(end.over_activity < compiled.n_rainfed, 1.0, 2.0) * np.where(
-        np.isfinite(compiled.land_penalty), compiled.land_penalty, 0.0
-    )
-    value = points - lost + float(over @ end.over_hectares)
+    value = points - lost + _beyond_the_land(compiled, end)
     return (bound - value) / max(points, 1e-300)
+
+
+def _beyond_the_land(compiled: Compiled, end: Finish) -> float:
+    """Worth of what is placed beyond the land, less what that costs."""
+    if len(end.over_cell) == 0:
+        return 0.0
+    kind = end.over_activity
+    worth = (
+        compiled.scores[end.over_cell, kind] * compiled.weight[compiled.leaf[end.over_cell], kind]
+    )
+    times = np.where(kind < compiled.n_rainfed, 1.0, 2.0)
+    return float((worth - times * compiled.land_penalty) @ end.over_hectares)
 
 
 def score(compiled: Compiled, end: Finish) -> float:

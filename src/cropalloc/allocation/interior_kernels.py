@@ -2,9 +2,9 @@
 
 Uses lie flat: those of parcel i are `start[i] .. start[i + 1]`, each with an `activity`, hectares
 `x` and reduced cost `z`; `x0` and `z0` are those of leaving the parcel idle (zero and one where
-it must not be). The path followed is
-weighted: x z tends to `centre` times `share[i] * weight[leaf, activity]` (idle: `idle[i]`). Sums
-run in the order of the parcels, so that results are the same on every run.
+it must not be). The path followed is weighted: x z tends to `centre` times
+`share[i] * weight[leaf, activity]` (idle: `idle[i]`). Sums run in the order of the parcels, so that
+results are the same on every run.
 """
 
 from __future__ import annotations

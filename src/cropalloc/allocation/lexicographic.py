@@ -5,10 +5,9 @@ shortage gets one worth, raised until prices prove that no allocation leaves les
 threshold, which is finite, the two have the same solutions). With share weighting the worth of a
 hectare differs by the areas of the statistics, a hundred million times and more, and no number
 outweighs all of them and leaves digits for the score; nor where hardly anything can be placed.
-There the rule is taken literally, in two
-stages: the optimal prices of the first, by complementary slackness, tell which uses of land keep
-the shortage least, which land must be used in full and which statistics must be met; the second
-finds the best score among those (`kernels`, `first`).
+There the rule is taken literally, in two stages: the optimal prices of the first, by complementary
+slackness, tell which uses of land keep the shortage least, which land must be used in full and
+which statistics must be met; the second finds the best score among those (`kernels`, `first`).
 """
 
 from __future__ import annotations
