@@ -31,7 +31,7 @@ def slack_table(problem: AllocationProblem, solution: Solution) -> pd.DataFrame:
     room = _Room(problem, free, free_wet)
     for demand, lacks in zip(problem.demands, solution.shortage, strict=True):
         if lacks > NEGLIGIBLE * demand.area_ha:
-            words = " and ".join(_WORDS[system] for system in demand.systems)
+            words = _systems(demand.systems)
             measure = "ha" if len(demand.systems) == 1 else "harvested ha"
             rows.append(
                 (
@@ -55,6 +55,12 @@ def slack_table(problem: AllocationProblem, solution: Solution) -> pd.DataFrame:
                 )
             )  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _systems(systems: tuple[str, ...]) -> str:
+    """The systems of a statistic, as a list in words."""
+    *others, last = (_WORDS[system] for system in systems)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _place(unit_id: str) -> str:
