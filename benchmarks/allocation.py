@@ -173,7 +173,7 @@ def real_australia(root: Path) -> dict | None:
 
 def real_states(root: Path) -> dict | None:
     """The same with the statistics of states alone, all cells, share weighting: worths a hectare
-    differ by ten powers of ten, so that the two stages of lexicographic slack follow each other."""
+    differ by millions, so that the two stages of lexicographic slack follow each other."""
     if not (root / "australia").is_dir():
         return None
     problem = australia(root, minimum_share=0.0, states_only=True)

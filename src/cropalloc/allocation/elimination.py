@@ -37,17 +37,22 @@ def _solve_in_place(matrix, right):
             for k in range(j):
                 value -= matrix[i, k] * matrix[j, k]
             matrix[i, j] = 0.0 if dead else value / root
-    for column in range(right.shape[1]):
-        for i in range(n):
-            value = right[i, column]
-            for k in range(i):
-                value -= matrix[i, k] * right[k, column]
-            right[i, column] = value / matrix[i, i]
-        for i in range(n - 1, -1, -1):
-            value = right[i, column]
-            for k in range(i + 1, n):
-                value -= matrix[k, i] * right[k, column]
-            right[i, column] = value / matrix[i, i]
+    # Columns innermost: they lie side by side in memory.
+    columns = right.shape[1]
+    for i in range(n):
+        for k in range(i):
+            factor = matrix[i, k]
+            for column in range(columns):
+                right[i, column] -= factor * right[k, column]
+        for column in range(columns):
+            right[i, column] /= matrix[i, i]
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            factor = matrix[k, i]
+            for column in range(columns):
+                right[i, column] -= factor * right[k, column]
+        for column in range(columns):
+            right[i, column] /= matrix[i, i]
 
 
 @njit(cache=True)
@@ -104,6 +109,7 @@ def eliminate(
             continue
         core = np.empty((n_inner, n_inner))
         side = np.empty((n_inner, n_outer + 1))
+        found = np.empty(n_outer + 1)
         for a in range(n_inner):
             for b in range(n_inner):
                 core[a, b] = block[ins[a], ins[b]]
@@ -114,14 +120,15 @@ def eliminate(
         _solve_in_place(core, side)
         for a in range(n_outer):
             ra = place[members[start[c] + outs[a]]]
-            for b in range(n_outer + 1):
-                value = 0.0
-                for x in range(n_inner):
-                    value += block[ins[x], outs[a]] * side[x, b]
-                if b < n_outer:
-                    border[ra, place[members[start[c] + outs[b]]]] -= value
-                else:
-                    right[ra] -= value
+            found[:] = 0.0
+            for x in range(n_inner):
+                factor = block[ins[x], outs[a]]
+                if factor != 0.0:
+                    for b in range(n_outer + 1):
+                        found[b] += factor * side[x, b]
+            for b in range(n_outer):
+                border[ra, place[members[start[c] + outs[b]]]] -= found[b]
+            right[ra] -= found[n_outer]
         at = links[c]
         for a in range(n_inner):
             for b in range(n_outer + 1):
