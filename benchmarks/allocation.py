@@ -2,8 +2,9 @@
 
 Every row is measured in this run, both sides on the same generated problem (the Australian case on
 real data, if the data root has it). Ratios are peer seconds by our seconds; ours include the
-certificate, and compilation is left out. Rows without a peer are in seconds of the processor: the
-solver uses one core.
+certificate, and compilation is left out. Rows beside a peer are in seconds of the wall clock, so
+that a busy machine slows both sides; the others in seconds of the processor (the solver uses one
+core).
 """
 
 from __future__ import annotations
