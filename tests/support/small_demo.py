@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from workspaces import Workspace, made_once
+from workspaces import PLANTED_VARIABLE, Workspace, made_once
 
 SMALL = {
     "demo": {
@@ -19,6 +19,13 @@ SMALL = {
         "extent_pixels": 192,
     },
     "grid": {"shard_degrees": 0.1},
+    # One provider wants a key, so that tests can look where it goes.
+    "sources": {
+        "summer": {
+            "url": "{server}/summer/{z}/{x}/{y}.png?access_token={key}",
+            "api_key_env": PLANTED_VARIABLE,
+        }
+    },
     "quality": {"epochs": 2},
     "segmentation": {"max_steps": 20, "validate_every_steps": 10, "early_stopping_patience": None},
 }

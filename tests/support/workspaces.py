@@ -15,6 +15,10 @@ from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[2]
 
+PLANTED_KEY = "planted-7Qw9zKx2VnB4tRj8"
+"""An API key that every run has in its environment: no file that a run writes may hold it."""
+PLANTED_VARIABLE = "CROPLAYER_TEST_KEY"
+
 
 class Workspace:
     """A folder with a copy of the Snakefile, rules, scripts and configuration."""
@@ -50,6 +54,7 @@ class Workspace:
             "PYTHONPATH": str(REPOSITORY / "src"),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             **threads,
+            PLANTED_VARIABLE: PLANTED_KEY,
             **more,
         }
 
