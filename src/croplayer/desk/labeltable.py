@@ -10,10 +10,8 @@ from pathlib import Path
 
 from cropbase.atomic import write_text
 from cropbase.errors import InputError
+from croplayer.active.tables import PERSON
 from croplayer.desk.tasks import Task
-
-PERSON = ("annotator", "labelled_at")
-"""Optional columns: who labelled, and when (ISO 8601, UTC)."""
 
 
 @dataclass(frozen=True)
