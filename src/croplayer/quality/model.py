@@ -20,6 +20,7 @@ from cropbase.atomic import atomic_path, write_json
 from cropbase.errors import ConfigError, DependencyError, InputError
 from croplayer.quality.coverage import CLASSES
 from croplayer.settings.quality import QualitySettings
+from croplayer.weights import read_weights
 
 FORMAT_VERSION = 1
 # Channel means and deviations of ImageNet, which the published weights expect.
@@ -130,7 +131,8 @@ def build_network(settings: QualitySettings) -> CoverageNet:
     if settings.weights.lower() == "none":
         return net
     if settings.weights_are_a_file:
-        state, origin = _weights_of_file(settings.weights), f"weights file {settings.weights}"
+        path = Path(os.path.expandvars(settings.weights)).expanduser()
+        state, origin = read_weights(path, "quality.weights"), f"weights file {settings.weights}"
     else:
         state, origin = _published_weights(settings), f"weights {settings.weights}"
     own = net.state_dict()
@@ -176,29 +178,6 @@ def _published_weights(settings: QualitySettings) -> dict[str, torch.Tensor]:
             remedy=f"without network: fetch {weights.url} elsewhere and set quality.weights to the "
             f"file (or put it into {folder}), or set quality.weights to none",
         ) from None
-
-
-def _weights_of_file(name: str) -> dict[str, torch.Tensor]:
-    path = Path(os.path.expandvars(name)).expanduser()
-    if not path.is_file():
-        raise InputError(f"quality.weights: the file {path} does not exist")
-    try:
-        if path.suffix == ".safetensors":
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever the archive provokes
-        raise InputError(
-            f"quality.weights: the file {path} is not a file of weights",
-            given=str(error).splitlines()[0],
-            remedy="give a state_dict saved by torch.save, or a .safetensors file",
-        ) from None
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
-        raise InputError(f"quality.weights: the file {path} holds no state_dict")
-    return {key.removeprefix("module."): value for key, value in state.items()}
 
 
 def save_model(model: CoverageModel, folder: Path) -> None:

@@ -5,73 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cropbase.config import Section
-
-
-class ModelShape(Section):
-    """The size of a Mask2Former that is built from configuration, in place of a preset."""
-
-    backbone: Literal["resnet", "swin"] = Field(
-        "swin", description="kind of the encoder: resnet (basic blocks) or swin"
-    )
-    depths: tuple[int, int, int, int] = Field(
-        (2, 2, 6, 2), description="layers of each of the four encoder stages"
-    )
-    widths: tuple[int, int, int, int] = Field(
-        (96, 192, 384, 768),
-        description="channels of each of the four encoder stages; swin doubles from the first one",
-    )
-    stem_width: int = Field(64, ge=8, description="channels of the stem (resnet only)")
-    finest_stride: Literal[2, 4] = Field(
-        4,
-        description="pixels a cell of the finest feature map, in which masks are predicted; 2 "
-        "needs backbone resnet and keeps narrow fields apart in coarse imagery",
-    )
-    window_cells: int = Field(
-        7, ge=2, description="attention window of swin, cells of a feature map"
-    )
-    pixel_decoder_norm: Literal["group", "batch"] = Field(
-        "group",
-        description="normalisation in the pixel decoder: group as published; batch is faster on a "
-        "CPU, and keeps the mean level of a chip, which 32 groups of few channels would remove",
-    )
-    feature_width: int = Field(
-        256, ge=32, multiple_of=32, description="channels of the pixel decoder and of the queries"
-    )
-    feedforward_width: int = Field(
-        1024, ge=32, description="hidden width of the feed-forward layers"
-    )
-    attention_heads: int = Field(8, ge=1, description="attention heads; must divide feature_width")
-    pixel_decoder_layers: int = Field(
-        6,
-        ge=1,
-        le=12,
-        description="layers of multi-scale deformable attention in the pixel decoder",
-    )
-    decoder_layers: int = Field(
-        9, ge=1, le=18, description="layers of the transformer decoder (masked attention)"
-    )
-    queries: int = Field(100, ge=2, le=400, description="queries; each proposes one mask")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ModelShape:
-        if self.feature_width % self.attention_heads:
-            raise ValueError(
-                f"attention_heads = {self.attention_heads} must divide "
-                f"feature_width = {self.feature_width}"
-            )
-        if self.finest_stride == 2 and self.backbone != "resnet":
-            raise ValueError("finest_stride 2 is only there for backbone resnet")
-        if self.backbone == "swin":
-            first = self.widths[0]
-            if self.widths != (first, 2 * first, 4 * first, 8 * first):
-                raise ValueError(
-                    f"widths of swin double from stage to stage: {first}, {2 * first}, "
-                    f"{4 * first}, {8 * first} would be right"
-                )
-        return self
+from croplayer.settings.architectures import Architecture, Shape, shape_of_architecture
+from croplayer.settings.presets import PRESETS, Preset, check_preset
 
 
 class Augmentation(Section):
@@ -100,24 +38,29 @@ class Augmentation(Section):
 
 
 class SegmentationSettings(Section):
-    """Mask2Former: which model, how it is trained, how it is run over a province.
+    """Which network tells cropland, how it is trained, how it is run over a province.
 
     The defaults are those of a real province in zoom 16 on one GPU.
     """
 
-    architecture: Literal["mask2former"] = Field(
-        "mask2former", description="segmentation architecture"
-    )
-    preset: Literal["tiny", "base", "large"] = Field(
+    architecture: Architecture = Field("mask2former", description="segmentation architecture")
+    preset: Preset = Field(
         "base",
         description="size of a model built from configuration: tiny trains from nothing in minutes "
-        "on a CPU; base is Swin-T, large Swin-L. Not used where `weights` or `shape` is given",
+        "on a CPU; base and large are published sizes (Swin-T and Swin-L; MiT-B2 and MiT-B5; "
+        "PIDNet-M and PIDNet-L; ResNet-50 and ResNet-101), and so are the architecture's own "
+        "names. Not used where `shape` is given, or `weights` that bring their size",
     )
-    shape: ModelShape | None = Field(None, description="an explicit size, instead of `preset`")
+    shape: Shape | None = Field(
+        None, description="an explicit size of the architecture, instead of `preset`"
+    )
     weights: str | None = Field(
         None,
-        description="published Mask2Former checkpoint to start from: a Hugging Face name such as "
-        "facebook/mask2former-swin-tiny-ade-semantic, or a local folder; null builds from nothing",
+        description="published weights to start from. mask2former, segformer: a Hugging Face name "
+        "such as facebook/mask2former-swin-tiny-ade-semantic or nvidia/mit-b2, or a local folder; "
+        "they bring their size. pspnet: a timm name such as resnet50.a1_in1k, or a file or folder "
+        "of such weights; pidnet: a file of the authors' weights; both go with the preset of that "
+        "size. null builds from nothing",
     )
     pretrained_model: Path | None = Field(
         None,
@@ -252,8 +195,14 @@ class SegmentationSettings(Section):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of weights, chips and augmentation")
 
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _own_shape(cls, value: object, info: ValidationInfo) -> object:
+        return shape_of_architecture(value, info.data.get("architecture"))
+
     @model_validator(mode="after")
     def _consistent(self) -> SegmentationSettings:
+        check_preset(self.architecture, self.preset)
         if self.overlap > self.inference_chip // 2:
             raise ValueError(
                 f"overlap_pixels = {self.overlap_pixels} is more than half of a chip of "
@@ -267,6 +216,11 @@ class SegmentationSettings(Section):
         if self.weights and self.pretrained_model:
             raise ValueError("give weights or pretrained_model, not both")
         return self
+
+    @property
+    def network_shape(self) -> Shape:
+        """The size of a network built from these settings: `shape`, or that of `preset`."""
+        return self.shape or PRESETS[self.architecture][self.preset]
 
     @property
     def inference_chip(self) -> int:

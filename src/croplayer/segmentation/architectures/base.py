@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 OTHER, CROPLAND = 0, 1
 CLASSES = ("other", "cropland")
 
-_ARCHITECTURES = {"mask2former": "croplayer.segmentation.architectures.mask2former:Mask2Former"}
+# What published weights were trained with.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_PACKAGE = "croplayer.segmentation.architectures"
+_ARCHITECTURES = {
+    "mask2former": f"{_PACKAGE}.mask2former:Mask2Former",
+    "segformer": f"{_PACKAGE}.segformer:SegFormer",
+    "pidnet": f"{_PACKAGE}.pidnet:PidNet",
+    "pspnet": f"{_PACKAGE}.pspnet:PspNet",
+}
 
 
 class SegmentationModel(nn.Module, ABC):
@@ -38,6 +48,10 @@ class SegmentationModel(nn.Module, ABC):
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images less `mean`, in units of `std`: what the network itself takes."""
+        return (images - self.mean[:, None, None]) / self.std[:, None, None]
 
     @classmethod
     @abstractmethod

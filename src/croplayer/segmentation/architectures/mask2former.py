@@ -6,8 +6,6 @@ that it holds. The loss is `croplayer.segmentation.matching`, which knows unlabe
 
 from __future__ import annotations
 
-import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +13,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cropbase.errors import DependencyError
 from croplayer.segmentation import matching
 from croplayer.segmentation.architectures.base import (
     CLASSES,
     CROPLAND,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     OTHER,
     SegmentationModel,
 )
-from croplayer.segmentation.architectures.presets import PRESETS
+from croplayer.segmentation.architectures.published import from_transformers, quiet
 
 if TYPE_CHECKING:
     from transformers import Mask2FormerConfig
 
-    from croplayer.settings.segmentation import ModelShape, SegmentationSettings
+    from croplayer.settings.architectures import Mask2FormerShape
+    from croplayer.settings.segmentation import SegmentationSettings
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 _TINIEST = 1e-6
 _QUERIES_AT_ONCE = 8
 
@@ -67,7 +65,7 @@ class Mask2Former(SegmentationModel):
         self.pixel_decoder_norm = pixel_decoder_norm
         self.loss_points = loss_points
         self.pretrained = network is not None
-        with _quiet():
+        with quiet():
             self.network = network or Mask2FormerForUniversalSegmentation(network_config)
         if finest_stride == 2:
             # The stem's convolution halves, its pooling halves again: without the pooling the
@@ -85,9 +83,13 @@ class Mask2Former(SegmentationModel):
     def from_settings(cls, settings: SegmentationSettings) -> Mask2Former:
         """See `SegmentationModel.from_settings`; DependencyError for weights not to be had."""
         if settings.weights:
-            network = _published(settings.weights)
+            from transformers import Mask2FormerForUniversalSegmentation
+
+            network = from_transformers(
+                Mask2FormerForUniversalSegmentation, settings.weights, "Mask2Former"
+            )
             return cls(network.config, network=network, loss_points=settings.loss_points)
-        shape = settings.shape or PRESETS[settings.preset]
+        shape = settings.network_shape
         return cls(
             network_config(shape),
             finest_stride=shape.finest_stride,
@@ -100,7 +102,7 @@ class Mask2Former(SegmentationModel):
         """See `SegmentationModel.from_config`."""
         from transformers import Mask2FormerConfig
 
-        with _quiet():
+        with quiet():
             stored = Mask2FormerConfig.from_dict(dict(config["network"]))
         return cls(
             stored,
@@ -126,14 +128,11 @@ class Mask2Former(SegmentationModel):
         """See `SegmentationModel.encoder_parameters`."""
         return list(self.encoder.parameters()) if self.pretrained else []
 
-    def _normalised(self, images: Tensor) -> Tensor:
-        return (images - self.mean[:, None, None]) / self.std[:, None, None]
-
     def forward(self, images: Tensor) -> Mask2FormerOutputs:
         """See `SegmentationModel.forward`; rows and columns are multiples of 32."""
         training = self.training
         result = self.network.model(
-            pixel_values=self._normalised(images), output_hidden_states=training, return_dict=True
+            pixel_values=self.normalised(images), output_hidden_states=training, return_dict=True
         )
         masks = result.masks_queries_logits
         predict = self.network.class_predictor
@@ -183,10 +182,10 @@ class Mask2Former(SegmentationModel):
 
     def embedding(self, images: Tensor) -> Tensor:
         """See `SegmentationModel.embedding`: the coarsest features of the backbone."""
-        return self.encoder(self._normalised(images)).feature_maps[-1].float().mean(dim=(2, 3))
+        return self.encoder(self.normalised(images)).feature_maps[-1].float().mean(dim=(2, 3))
 
 
-def network_config(shape: ModelShape) -> Mask2FormerConfig:
+def network_config(shape: Mask2FormerShape) -> Mask2FormerConfig:
     """The transformers configuration of a model of this shape, two classes, no weights."""
     from transformers import Mask2FormerConfig, ResNetConfig, SwinConfig
 
@@ -211,7 +210,7 @@ def network_config(shape: ModelShape) -> Mask2FormerConfig:
             drop_path_rate=0.3 if sum(shape.depths) > 8 else 0.1,
             out_features=["stage1", "stage2", "stage3", "stage4"],
         )
-    with _quiet():
+    with quiet():
         return Mask2FormerConfig(
             backbone_config=backbone,
             feature_size=shape.feature_width,
@@ -239,41 +238,3 @@ def _normalise_by_batch(decoder: nn.Module) -> None:
             for index, layer in enumerate(block):
                 if isinstance(layer, nn.GroupNorm):
                     block[index] = nn.BatchNorm2d(layer.num_channels)
-
-
-def _published(name: str) -> nn.Module:
-    """A published checkpoint with its head replaced by one for two classes."""
-    from transformers import Mask2FormerForUniversalSegmentation
-
-    try:
-        with _quiet():
-            return Mask2FormerForUniversalSegmentation.from_pretrained(
-                name,
-                num_labels=len(CLASSES),
-                id2label=dict(enumerate(CLASSES)),
-                label2id={label: index for index, label in enumerate(CLASSES)},
-                ignore_mismatched_sizes=True,
-            )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DependencyError(
-            f"segmentation.weights: the Mask2Former checkpoint {name!r} cannot be loaded",
-            given=str(error).strip().splitlines()[0]
-            if str(error).strip()
-            else type(error).__name__,
-            allowed="a model name on huggingface.co, or a folder with config.json and "
-            "model.safetensors of a Mask2Former",
-            remedy="download it once where there is a network (`hf download NAME --local-dir DIR`) "
-            "and give the folder; or set segmentation.weights: null to build from nothing",
-        ) from None
-
-
-@contextmanager
-def _quiet():
-    """Hold back transformers' remarks on backbones and replaced heads: both are meant here."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -17,7 +17,8 @@ from cropbase.rasters import write_cog
 from cropbase.tables import write_table
 from croplayer.grid import Block, BlockGrid, PixelWindow
 from croplayer.segmentation.architectures import SegmentationModel
-from croplayer.settings.segmentation import Augmentation, ModelShape, SegmentationSettings
+from croplayer.settings.architectures import Mask2FormerShape
+from croplayer.settings.segmentation import Augmentation, SegmentationSettings
 
 HALO = 64
 STILL = Augmentation(
@@ -39,7 +40,7 @@ def grid() -> BlockGrid:
 def micro() -> SegmentationSettings:
     """Settings under which everything takes seconds."""
     return SegmentationSettings(
-        shape=ModelShape(
+        shape=Mask2FormerShape(
             backbone="resnet",
             depths=(1, 1, 1, 1),
             widths=(8, 16, 16, 16),

@@ -6,8 +6,9 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from croplayer.segmentation.architectures.presets import PRESETS
-from croplayer.settings.segmentation import ModelShape, SegmentationSettings
+from croplayer.settings.architectures import SHAPES, Mask2FormerShape, PidNetShape
+from croplayer.settings.presets import PRESETS
+from croplayer.settings.segmentation import SegmentationSettings
 
 
 def test_defaults_are_valid():
@@ -40,12 +41,38 @@ def test_refuses_settings_that_contradict_each_other(values, message):
 )
 def test_refuses_shapes_that_cannot_be_built(values, message):
     with pytest.raises(ValidationError, match=message):
-        ModelShape(**values)
+        Mask2FormerShape(**values)
 
 
-def test_every_preset_has_a_shape():
+def test_every_preset_name_is_one_of_some_architecture():
     allowed = SegmentationSettings.model_fields["preset"].annotation.__args__
-    assert set(allowed) == set(PRESETS)
+    assert set(allowed) == {name for sizes in PRESETS.values() for name in sizes}
+    assert PRESETS.keys() == SHAPES.keys()
+
+
+@pytest.mark.parametrize("architecture", sorted(SHAPES))
+@pytest.mark.parametrize("preset", ["tiny", "base", "large"])
+def test_every_architecture_has_three_sizes(architecture, preset):
+    settings = SegmentationSettings(architecture=architecture, preset=preset)
+    assert type(settings.network_shape) is SHAPES[architecture]
+
+
+def test_a_preset_of_another_architecture_is_refused():
+    with pytest.raises(
+        ValidationError, match="pspnet has no preset swin_t: tiny, base, large, res"
+    ):
+        SegmentationSettings(architecture="pspnet", preset="swin_t")
+
+
+def test_a_shape_is_checked_against_its_architecture():
+    settings = SegmentationSettings(architecture="pidnet", shape={"width": 48})
+    assert settings.network_shape == PidNetShape(width=48)
+    again = SegmentationSettings(**settings.model_dump(mode="json"))
+    assert again == settings
+    with pytest.raises(ValidationError, match=r"shape.queries\n  Extra inputs"):
+        SegmentationSettings(architecture="pidnet", shape={"queries": 4})
+    with pytest.raises(ValidationError, match="Mask2FormerShape is no size of pidnet"):
+        SegmentationSettings(architecture="pidnet", shape=Mask2FormerShape())
 
 
 def test_settings_and_labels_do_without_torch():
