@@ -8,7 +8,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 # What `make desk` and `make desk-export` hand on, e.g. DESK="--port 9000 --ranked next.gpkg".
 DESK ?=
 
-.PHONY: help demo test desk desk-export naip-fields naip-two-dates crops lint format schema clean
+.PHONY: help demo test desk desk-export naip-fields compare-models naip-two-dates crops lint format schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -50,6 +50,9 @@ $(DATES): | $(STAMP)
 
 naip-fields: $(FIELDS) ## train and validate the segmentation on real aerial images
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake segmentation --config provinces=naip_fields $(ONE_MACHINE)
+
+compare-models: $(FIELDS) ## the segmentation architectures side by side on real aerial images
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake model_comparison --config provinces=naip_fields $(ONE_MACHINE)
 
 naip-two-dates: $(FIELDS) $(DATES) ## map a real place from imagery of two dates
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m croplayer.demo.server $(DATA_ROOT)/naip_two_dates \

@@ -19,6 +19,9 @@ wildcard_constraints:
     case=one_of(CASES),
     year=r"\d{4}",
     part=r"\d{3}",
+    model=NAME_PATTERN,
+    fold=r"\d+",
+    seed=r"\d+",
     baseline="cropland|suitability_cropland",
     contestant="max_score|cropland|suitability_cropland",
     product=r"[A-Za-z0-9_\-]+",
@@ -34,6 +37,7 @@ localrules:
     plan,
     tiles,
     segmentation,
+    model_comparison,
 
 
 # The county files, the accuracy table and the figures of every province of the run, the crop maps
@@ -76,12 +80,19 @@ rule segmentation:
         ),
 
 
+rule model_comparison:
+    """Segmentation models side by side on the same labels: table, page, pictures."""
+    input:
+        collect("results/{province}/model_comparison/models.html", province=PROVINCES),
+
+
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/tiles.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/terrain.smk"
 include: "workflow/rules/segmentation.smk"
+include: "workflow/rules/model_comparison.smk"
 include: "workflow/rules/blocks.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/comparison.smk"

@@ -115,10 +115,13 @@ def _agreement(
             return np.zeros(codes.shape, dtype=bool)
         return rasterize([shape], out_shape=codes.shape, transform=transform).astype(bool)
 
-    truth, mapped = burnt(drawn), codes == 1
-    known = burnt(geometry) & (codes <= 1)
+    return agreement_colours(codes == 1, burnt(drawn), burnt(geometry) & (codes <= 1))
+
+
+def agreement_colours(mapped: np.ndarray, truth: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(rows, columns, 3) float, 0-1: the colour of each case of two bool maps where `known`."""
     cases = (truth & mapped, ~truth & mapped, truth & ~mapped, ~truth & ~mapped)
-    picture = np.empty((*codes.shape, 3))
+    picture = np.empty((*known.shape, 3))
     picture[:] = _rgb(PAPER)
     for case, colour in zip(cases, COLOURS.values(), strict=True):
         picture[case & known] = _rgb(colour)

@@ -16,6 +16,7 @@ from croplayer.settings.export import ExportSettings
 from croplayer.settings.grid import GridSettings, PlanSettings
 from croplayer.settings.integration import IntegrationSettings
 from croplayer.settings.labels import LabelSettings
+from croplayer.settings.model_comparison import ModelComparisonSettings
 from croplayer.settings.mosaic import MosaicSettings
 from croplayer.settings.province import ProvinceSettings
 from croplayer.settings.quality import QualitySettings
@@ -73,6 +74,9 @@ class Settings(Section):
     labels: LabelSettings = Field(description="what people labelled and interpreted")
     segmentation: SegmentationSettings = Field(
         SegmentationSettings(), description="cropland segmentation"
+    )
+    model_comparison: ModelComparisonSettings | None = Field(
+        None, description="segmentation models side by side; null: none are compared"
     )
     semantic: SemanticSettings = Field(SemanticSettings(), description="semantic correctness")
     integration: IntegrationSettings = Field(

@@ -12,6 +12,45 @@ from croplayer.settings.architectures import Architecture, Shape, shape_of_archi
 from croplayer.settings.presets import PRESETS, Preset, check_preset
 
 
+class ModelChoice(Section):
+    """Which network, of which size, and what it starts from."""
+
+    architecture: Architecture = Field("mask2former", description="segmentation architecture")
+    preset: Preset = Field(
+        "base",
+        description="size of a model built from configuration: tiny trains from nothing in minutes "
+        "on a CPU; base and large are published sizes (Swin-T and Swin-L; MiT-B2 and MiT-B5; "
+        "PIDNet-M and PIDNet-L; ResNet-50 and ResNet-101), and so are the architecture's own "
+        "names. Not used where `shape` is given, or `weights` that bring their size",
+    )
+    shape: Shape | None = Field(
+        None, description="an explicit size of the architecture, instead of `preset`"
+    )
+    weights: str | None = Field(
+        None,
+        description="published weights to start from. mask2former, segformer: a Hugging Face name "
+        "such as facebook/mask2former-swin-tiny-ade-semantic or nvidia/mit-b2, or a local folder; "
+        "they bring their size. pspnet: a timm name such as resnet50.a1_in1k, or a file or folder "
+        "of such weights; pidnet: a file of the authors' weights; both go with the preset of that "
+        "size. null builds from nothing",
+    )
+
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _own_shape(cls, value: object, info: ValidationInfo) -> object:
+        return shape_of_architecture(value, info.data.get("architecture"))
+
+    @model_validator(mode="after")
+    def _known_preset(self) -> ModelChoice:
+        check_preset(self.architecture, self.preset)
+        return self
+
+    @property
+    def network_shape(self) -> Shape:
+        """The size of a network built from these settings: `shape`, or that of `preset`."""
+        return self.shape or PRESETS[self.architecture][self.preset]
+
+
 class Augmentation(Section):
     """Random changes of the training chips. Every one is off at 0 (or at scale 1)."""
 
@@ -37,31 +76,12 @@ class Augmentation(Section):
     )
 
 
-class SegmentationSettings(Section):
+class SegmentationSettings(ModelChoice):
     """Which network tells cropland, how it is trained, how it is run over a province.
 
     The defaults are those of a real province in zoom 16 on one GPU.
     """
 
-    architecture: Architecture = Field("mask2former", description="segmentation architecture")
-    preset: Preset = Field(
-        "base",
-        description="size of a model built from configuration: tiny trains from nothing in minutes "
-        "on a CPU; base and large are published sizes (Swin-T and Swin-L; MiT-B2 and MiT-B5; "
-        "PIDNet-M and PIDNet-L; ResNet-50 and ResNet-101), and so are the architecture's own "
-        "names. Not used where `shape` is given, or `weights` that bring their size",
-    )
-    shape: Shape | None = Field(
-        None, description="an explicit size of the architecture, instead of `preset`"
-    )
-    weights: str | None = Field(
-        None,
-        description="published weights to start from. mask2former, segformer: a Hugging Face name "
-        "such as facebook/mask2former-swin-tiny-ade-semantic or nvidia/mit-b2, or a local folder; "
-        "they bring their size. pspnet: a timm name such as resnet50.a1_in1k, or a file or folder "
-        "of such weights; pidnet: a file of the authors' weights; both go with the preset of that "
-        "size. null builds from nothing",
-    )
     pretrained_model: Path | None = Field(
         None,
         description="folder of a model trained for another province, to train on from; to take it "
@@ -195,14 +215,8 @@ class SegmentationSettings(Section):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="seed of weights, chips and augmentation")
 
-    @field_validator("shape", mode="before")
-    @classmethod
-    def _own_shape(cls, value: object, info: ValidationInfo) -> object:
-        return shape_of_architecture(value, info.data.get("architecture"))
-
     @model_validator(mode="after")
     def _consistent(self) -> SegmentationSettings:
-        check_preset(self.architecture, self.preset)
         if self.overlap > self.inference_chip // 2:
             raise ValueError(
                 f"overlap_pixels = {self.overlap_pixels} is more than half of a chip of "
@@ -216,11 +230,6 @@ class SegmentationSettings(Section):
         if self.weights and self.pretrained_model:
             raise ValueError("give weights or pretrained_model, not both")
         return self
-
-    @property
-    def network_shape(self) -> Shape:
-        """The size of a network built from these settings: `shape`, or that of `preset`."""
-        return self.shape or PRESETS[self.architecture][self.preset]
 
     @property
     def inference_chip(self) -> int:

@@ -79,7 +79,7 @@ class Residual(nn.Module):
 def stage(
     channels: int, width: int, blocks: int, *, stride: int = 1, bottleneck: bool = False
 ) -> nn.Sequential:
-    """Residual blocks, the first of which takes the stride; as published, bottlenecks add up bare."""
+    """Residual blocks; the first takes the stride, and bottlenecks, as published, stay bare."""
     layers: list[Residual] = []
     for index in range(blocks):
         layers.append(

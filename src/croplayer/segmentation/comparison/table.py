@@ -1,0 +1,166 @@
+"""The table of the comparison: every model's measures, mean and spread over the seeds."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cropbase.atomic import atomic_path, write_json, write_text
+from croplayer.report.results import read_json
+from croplayer.validation.boundary import BoundaryCounts
+from croplayer.validation.confusion import Confusion
+
+# Measure -> (heading, decimals).
+ACCURACY = {
+    "iou": ("IoU", 3),
+    "f1": ("F1", 3),
+    "boundary_f1": ("boundary F1", 3),
+    "precision": ("precision", 3),
+    "recall": ("recall", 3),
+}
+COST = {
+    "train_seconds": ("training, s", 0),
+    "train_chips_per_second": ("chips/s, training", 1),
+    "inference_chips_per_second": ("chips/s, mapping", 1),
+    "peak_memory_mb": ("peak memory, MB", 0),
+    "parameters": ("parameters", 0),
+}
+
+
+def compare_models(
+    *,
+    results: Sequence[Path],
+    plate: Path,
+    order: Sequence[str],
+    output_csv: Path,
+    output_html: Path,
+    metrics: Path,
+    title: str,
+    facts: Sequence[str] = (),
+    note: str = "",
+) -> pd.DataFrame:
+    """Write the table of all runs: CSV, a page with the plate of pictures, and flat metrics.
+
+    Parameters
+    ----------
+    results : JSON files of `compare_model`.
+    order : names of the models in the order of the rows.
+    facts : sentences on split and budget, for the page.
+    note : what every table of generated data must say.
+
+    Returns the table, a row a model: `model`, `description`, `runs`, and `<measure>_mean` and
+    `<measure>_spread` (standard deviation over the seeds; missing for a single one). Accuracies
+    pool the pixels of all folds of a seed. Raises InputError for a result that cannot be read.
+    """
+    runs = pd.DataFrame(_by_seed([read_json(path) for path in results]))
+    rows = []
+    for name in order:
+        own = runs[runs["model"] == name]
+        row: dict[str, Any] = {
+            "model": name,
+            "description": own["description"].iloc[0],
+            "runs": int(own["runs"].sum()),
+        }
+        for measure in (*ACCURACY, *COST):
+            values = own[measure].dropna()
+            row[f"{measure}_mean"] = values.mean() if len(values) else math.nan
+            row[f"{measure}_spread"] = values.std(ddof=1) if len(values) > 1 else math.nan
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    with atomic_path(output_csv) as path:
+        table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+    write_json(metrics, _metrics(table))
+    write_text(output_html, _page(table, title, facts, note, plate))
+    return table
+
+
+def _by_seed(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row a model and seed: accuracies pooled over its folds, costs averaged."""
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for result in results:
+        groups.setdefault((result["model"], result["seed"]), []).append(result)
+    rows = []
+    for (model, seed), folds in sorted(groups.items()):
+        extents = [extent for result in folds for extent in result["extents"]]
+        pixels = sum(
+            (Confusion(**{k: e[k] for k in ("tp", "fp", "fn", "tn")}) for e in extents),
+            Confusion(),
+        )
+        lines = sum((BoundaryCounts(**e["boundary"]) for e in extents), BoundaryCounts())
+        costs = {name: [r[name] for r in folds if r[name] is not None] for name in COST}
+        rows.append(
+            {"model": model, "seed": seed, "runs": len(folds)}
+            | {"description": folds[0]["description"]}
+            | {name: getattr(pixels, name) for name in ACCURACY if name != "boundary_f1"}
+            | {"boundary_f1": lines.f1}
+            | {name: sum(v) / len(v) if v else None for name, v in costs.items()}
+        )
+    return rows
+
+
+def _metrics(table: pd.DataFrame) -> dict[str, float]:
+    found = {}
+    for row in table.to_dict("records"):
+        for name, value in row.items():
+            if name.endswith(("_mean", "_spread")) and not math.isnan(value):
+                found[f"{row['model']}_{name}"] = float(f"{value:.6g}")
+    return found
+
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 80rem; margin: 2rem auto;
+       padding: 0 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #ddd; }
+th { border-bottom: 2px solid #555; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
+td small { color: #555; }
+.best { font-weight: 700; }
+.note { color: #a33f00; font-weight: 600; }
+img { max-width: 100%; }
+"""
+
+
+def _page(table: pd.DataFrame, title: str, facts: Sequence[str], note: str, plate: Path) -> str:
+    parts = [
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{escape(title)}</h1>",
+    ]
+    if note:
+        parts.append(f'<p class="note">{escape(note)}</p>')
+    parts += [f"<p>{escape(fact)}</p>" for fact in facts]
+    heads = "".join(f"<th>{escape(text)}</th>" for text, _ in (ACCURACY | COST).values())
+    parts.append(f"<table><thead><tr><th>Model</th>{heads}</tr></thead><tbody>")
+    best = {name: table[f"{name}_mean"].max() for name in ACCURACY}
+    for row in table.to_dict("records"):
+        cells = "".join(
+            _cell(row, name, digits, best.get(name))
+            for name, (_, digits) in (ACCURACY | COST).items()
+        )
+        model = f"{escape(row['model'])}<br><small>{escape(row['description'])}</small>"
+        parts.append(f"<tr><td>{model}</td>{cells}</tr>")
+    parts.append("</tbody></table>")
+    picture = base64.b64encode(Path(plate).read_bytes()).decode("ascii")
+    parts.append(
+        "<h2>Held-out extents</h2>"
+        f'<p><img alt="Image, truth and maps of held-out extents" '
+        f'src="data:image/png;base64,{picture}"></p></body></html>'
+    )
+    return "\n".join(parts) + "\n"
+
+
+def _cell(row: dict[str, Any], name: str, digits: int, best: float | None) -> str:
+    mean, spread = row[f"{name}_mean"], row[f"{name}_spread"]
+    if math.isnan(mean):
+        return "<td>–</td>"
+    text = f"{mean:,.{digits}f}"
+    if not math.isnan(spread) and name != "parameters":
+        text += f" <small>± {spread:,.{digits}f}</small>"
+    return f'<td class="best">{text}</td>' if mean == best else f"<td>{text}</td>"

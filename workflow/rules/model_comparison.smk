@@ -1,0 +1,157 @@
+# Segmentation models side by side (Table 6): one job a model, fold and seed, then one table.
+
+
+def comparison_of(province):
+    """The settings of a province's comparison; a province without them has none to make."""
+    found = settings_of(province).model_comparison
+    if found is None:
+        print(
+            f"\nprovince {province} compares no models: give its configuration the section "
+            "model_comparison (see config/provinces/naip_fields.yaml)\n",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    return found
+
+
+def comparison_runs(name, *, first_only=False):
+    """Input function: a file of every run (or of each model's first one) of the comparison."""
+
+    def files(wildcards):
+        comparison = comparison_of(wildcards.province)
+        folds, seeds = range(comparison.folds or 1), comparison.seeds
+        if first_only:
+            folds, seeds = folds[:1], seeds[:1]
+        return expand(
+            "results/{province}/model_comparison/{model}/fold{fold}_seed{seed}/{name}",
+            province=wildcards.province,
+            model=comparison.contestants,
+            fold=folds,
+            seed=seeds,
+            name=name,
+        )
+
+    return files
+
+
+def compared_model(wildcards):
+    """Params function: what decides a run of the comparison; other models do not."""
+    values = comparison_of(wildcards.province).model_dump(mode="json")
+    own = "pixel_baseline" if wildcards.model == "pixel_baseline" else "models"
+    if own == "models":
+        values["models"] = {wildcards.model: values["models"][wildcards.model]}
+        values["pixel_baseline"] = None
+    for listed in ("seeds", "plate_extents"):
+        values.pop(listed)
+    return values
+
+
+def comparison_facts(wildcards):
+    """Params function: sentences on split and budget."""
+    comparison = comparison_of(wildcards.province)
+    held_out = (
+        f"{comparison.folds} folds of the labelled extents, each held out once"
+        if comparison.folds
+        else "the validation extents of the labels"
+    )
+    return [
+        f"Held out: {held_out}. Seeds: {', '.join(map(str, comparison.seeds))}; "
+        "± is the standard deviation over them.",
+        f"Every network: {comparison.max_steps} steps of {comparison.batch_size} chips of "
+        f"{settings_of(wildcards.province).segmentation.chip_pixels} pixels; the model after the "
+        "last step is measured, nothing is chosen on the extents that measure it. Mapping counts "
+        "the ground of a chip, overlap included; memory is that of the whole process.",
+        f"Boundaries agree within {comparison.boundary_tolerance_pixels:g} pixels.",
+    ]
+
+
+rule compare_model:
+    """Train one model with one seed and measure it on one fold."""
+    input:
+        mosaics=all_shards("mosaic", by_source=True),
+        polygons="results/{province}/labels/polygons.parquet",
+        extents="results/{province}/labels/extents.parquet",
+    output:
+        result="results/{province}/model_comparison/{model}/fold{fold}_seed{seed}/result.json",
+        predictions="results/{province}/model_comparison/{model}/fold{fold}_seed{seed}/predictions.npz",
+        split="results/{province}/model_comparison/{model}/fold{fold}_seed{seed}/extents.parquet",
+    log:
+        "logs/{province}/compare_model/{model}/fold{fold}_seed{seed}.log",
+    benchmark:
+        "results/{province}/benchmarks/compare_model/{model}/fold{fold}_seed{seed}.tsv"
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 2
+    resources:
+        mem_mb=12000,
+        gpu=1,
+    params:
+        sources=source_names,
+        grid=section("grid"),
+        segmentation=section("segmentation"),
+        comparison=compared_model,
+        leakage_metres=key("labels", "leakage_metres"),
+    script:
+        "../../scripts/compare_model.py"
+
+
+rule plot_models:
+    """Held-out extents: the image, the truth, what every model maps."""
+    input:
+        mosaics=all_shards("mosaic", by_source=True),
+        polygons="results/{province}/labels/polygons.parquet",
+        split=comparison_runs("extents.parquet", first_only=True),
+        predictions=comparison_runs("predictions.npz", first_only=True),
+    output:
+        figure=report(
+            "results/{province}/model_comparison/plate.png",
+            caption="../report/model_plate.rst",
+            category="3 Segmentation",
+            labels={"what": "Models side by side: pictures"},
+        ),
+    log:
+        "logs/{province}/plot_models.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+    params:
+        sources=source_names,
+        grid=section("grid"),
+        threshold=key("segmentation", "threshold"),
+        most=key("model_comparison", "plate_extents"),
+        title=key("province", "title"),
+        note=note_of,
+    script:
+        "../../scripts/plot_models.py"
+
+
+rule compare_models:
+    """The table of all models: accuracy, time, memory, size; mean and spread over the seeds."""
+    input:
+        results=comparison_runs("result.json"),
+        plate="results/{province}/model_comparison/plate.png",
+    output:
+        table="results/{province}/model_comparison/models.csv",
+        page=report(
+            "results/{province}/model_comparison/models.html",
+            caption="../report/model_comparison.rst",
+            category="3 Segmentation",
+            labels={"what": "Models side by side: table"},
+        ),
+        metrics="results/{province}/model_comparison/metrics.json",
+    log:
+        "logs/{province}/compare_models.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        order=lambda wildcards: comparison_of(wildcards.province).contestants,
+        facts=comparison_facts,
+        title=key("province", "title"),
+        note=note_of,
+    script:
+        "../../scripts/compare_models.py"
