@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 70rem; margin: 2rem auto;
@@ -18,6 +20,7 @@ tr.first td { border-top: 2px solid #999; }
 .good { color: #00674b; font-weight: 600; }
 .bad, .note { color: #a33f00; font-weight: 600; }
 .small { color: #555; font-size: 13px; }
+img { max-width: 100%; }
 p.verdict { background: #eef3f6; padding: .7rem 1rem; border-left: 4px solid #0072b2; }
 """
 
@@ -60,6 +63,12 @@ def table(head: Sequence[str | Cell], rows: Iterable[Row | Sequence[str | Cell]]
         else:
             parts.append(_row(row, "td"))
     return "\n".join([*parts, "</tbody></table>"])
+
+
+def picture(path: Path, alt: str) -> str:
+    """A PNG inside the page; `alt` says what it shows."""
+    content = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f'<p><img alt="{escape(alt)}" src="data:image/png;base64,{content}"></p>'
 
 
 def page(title: str, *parts: str, note: str = "") -> str:

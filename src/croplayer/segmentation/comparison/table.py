@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cropbase import pages
 from cropbase.atomic import atomic_path, write_json, write_text
 from croplayer.report.results import read_json
 from croplayer.validation.boundary import BoundaryCounts
@@ -113,54 +112,37 @@ def _metrics(table: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 80rem; margin: 2rem auto;
-       padding: 0 1rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #ddd; }
-th { border-bottom: 2px solid #555; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; }
-td small { color: #555; }
-.best { font-weight: 700; }
-.note { color: #a33f00; font-weight: 600; }
-img { max-width: 100%; }
-"""
-
-
 def _page(table: pd.DataFrame, title: str, facts: Sequence[str], note: str, plate: Path) -> str:
-    parts = [
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-    ]
-    if note:
-        parts.append(f'<p class="note">{escape(note)}</p>')
-    parts += [f"<p>{escape(fact)}</p>" for fact in facts]
-    heads = "".join(f"<th>{escape(text)}</th>" for text, _ in (ACCURACY | COST).values())
-    parts.append(f"<table><thead><tr><th>Model</th>{heads}</tr></thead><tbody>")
-    best = {name: table[f"{name}_mean"].max() for name in ACCURACY}
-    for row in table.to_dict("records"):
-        cells = "".join(
-            _cell(row, name, digits, best.get(name))
-            for name, (_, digits) in (ACCURACY | COST).items()
-        )
-        model = f"{escape(row['model'])}<br><small>{escape(row['description'])}</small>"
-        parts.append(f"<tr><td>{model}</td>{cells}</tr>")
-    parts.append("</tbody></table>")
-    picture = base64.b64encode(Path(plate).read_bytes()).decode("ascii")
-    parts.append(
-        "<h2>Held-out extents</h2>"
-        f'<p><img alt="Image, truth and maps of held-out extents" '
-        f'src="data:image/png;base64,{picture}"></p></body></html>'
+    return pages.page(
+        title,
+        *(pages.paragraph(fact) for fact in facts),
+        _table(table, ACCURACY),
+        _table(table, COST),
+        pages.picture(plate, "Image, truth and maps of held-out extents"),
+        note=note,
     )
-    return "\n".join(parts) + "\n"
 
 
-def _cell(row: dict[str, Any], name: str, digits: int, best: float | None) -> str:
+def _table(table: pd.DataFrame, measures: dict[str, tuple[str, int]]) -> str:
+    """One part of the measures; the best accuracies stand out."""
+    best = {name: table[f"{name}_mean"].max() for name in measures if name in ACCURACY}
+    heads = [pages.number(heading) for heading, _ in measures.values()]
+    rows = [
+        [
+            row["model"],
+            pages.Cell(row["description"], "small"),
+            *(_cell(row, name, digits, best.get(name)) for name, (_, digits) in measures.items()),
+        ]
+        for row in table.to_dict("records")
+    ]
+    return pages.table(["Model", "", *heads], rows)
+
+
+def _cell(row: dict[str, Any], name: str, digits: int, best: float | None) -> pages.Cell:
     mean, spread = row[f"{name}_mean"], row[f"{name}_spread"]
     if math.isnan(mean):
-        return "<td>–</td>"
+        return pages.number("–")
     text = f"{mean:,.{digits}f}"
     if not math.isnan(spread) and name != "parameters":
-        text += f" <small>± {spread:,.{digits}f}</small>"
-    return f'<td class="best">{text}</td>' if mean == best else f"<td>{text}</td>"
+        text += f" ± {spread:,.{digits}f}"
+    return pages.Cell(text, "number good" if mean == best else "number")
