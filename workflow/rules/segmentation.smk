@@ -1,4 +1,4 @@
-# Segmentation: Mask2Former trained on the labelled extents, then cropland probability and mask.
+# Segmentation: a network trained on the labelled extents, then cropland probability and mask.
 
 # What only inference reads: changing it trains nothing again, and the other way round.
 INFERENCE_ONLY = [
