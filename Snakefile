@@ -9,6 +9,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/rounds.smk"
 include: "workflow/rules/cases.smk"
 include: "workflow/rules/products.smk"
+include: "workflow/rules/compared_models.smk"
 
 
 wildcard_constraints:

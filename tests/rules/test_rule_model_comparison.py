@@ -112,7 +112,7 @@ def test_one_command_makes_table_page_and_plate(workspace):
     assert table["iou_mean"].between(0, 1).all()
     # Colour tells these fields: two steps of a network do not find that out, the trees do.
     assert table.loc["pixel_baseline", "iou_mean"] > 0.9
-    assert (table[["train_seconds_mean", "peak_memory_mb_mean", "parameters_mean"]] > 0).all(None)
+    assert (table[["train_seconds_mean", "peak_memory_mb_mean", "parameters_mean"]] > 0).all(axis=None)
     assert table["train_chips_per_second_mean"].isna().tolist() == [False, True]
     page = (workspace.folder / FOLDER / "models.html").read_text(encoding="utf-8")
     assert (

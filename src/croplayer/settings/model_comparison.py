@@ -49,7 +49,7 @@ class ModelComparisonSettings(Section):
     """
 
     models: dict[ModelName, ComparedModel] = Field(
-        min_length=1, description="networks by the name they have in the table"
+        default_factory=dict, description="networks by the name they have in the table"
     )
     pixel_baseline: PixelBaselineSettings | None = Field(
         PixelBaselineSettings(), description="the pixel classifier beside them; null for none"
@@ -72,9 +72,11 @@ class ModelComparisonSettings(Section):
     plate_extents: int = Field(4, ge=1, le=20, description="held-out extents shown as pictures")
 
     @model_validator(mode="after")
-    def _names_are_free(self) -> ModelComparisonSettings:
+    def _consistent(self) -> ModelComparisonSettings:
         if self.pixel_baseline is not None and BASELINE in self.models:
             raise ValueError(f"the name {BASELINE} is that of the pixel classifier")
+        if not self.contestants:
+            raise ValueError("neither a network nor the pixel classifier: nothing is compared")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"a seed is listed twice: {self.seeds}")
         return self

@@ -129,6 +129,10 @@ def test_the_budget_is_the_same_for_all(comparison, micro):
     assert settings.learning_rate == 0.01
     with pytest.raises(ValueError, match="name pixel_baseline is that of the pixel classifier"):
         ModelComparisonSettings(models={BASELINE: {}})
+    with pytest.raises(ValueError, match="nothing is compared"):
+        ModelComparisonSettings(pixel_baseline=None)
+    with pytest.raises(ValueError, match="a seed is listed twice"):
+        ModelComparisonSettings(seeds=(1, 2, 1))
 
 
 def test_features_of_a_pixel_know_its_surroundings_and_nothing_invalid():
