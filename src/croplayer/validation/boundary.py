@@ -58,7 +58,10 @@ class BoundaryCounts:
 
 
 def boundary(cropland: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """bool (rows, columns): cropland pixels beside a known pixel that is not cropland."""
+    """bool (rows, columns): cropland pixels beside a known pixel that is not cropland.
+
+    They are the pixels that `croplayer.blocks.edges.edge_pixels` counts.
+    """
     other = np.pad(valid & ~cropland, 1)
     beside = other[:-2, 1:-1] | other[2:, 1:-1] | other[1:-1, :-2] | other[1:-1, 2:]
     return cropland & valid & beside

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from croplayer.blocks.edges import edge_pixels
 from croplayer.validation.boundary import BoundaryCounts, boundary
 
 
@@ -41,6 +42,7 @@ def test_counts_follow_the_definition(seed, tolerance):
         return sum(any(np.hypot(r - a, c - b) <= tolerance for a, b in other) for r, c in one)
 
     assert (counts.mapped, counts.truth) == (len(ours), len(theirs))
+    assert counts.mapped == edge_pixels(mapped & valid, valid), "those of the edge density"
     assert counts.mapped_confirmed == near(ours, theirs)
     assert counts.truth_found == near(theirs, ours)
 
