@@ -12,6 +12,7 @@ run_job(
         plate=Path(snakemake.input.plate),
         order=snakemake.params.order,
         output_csv=Path(snakemake.output.table),
+        output_extents=Path(snakemake.output.extents),
         output_html=Path(snakemake.output.page),
         metrics=Path(snakemake.output.metrics),
         title=f"Segmentation models: {snakemake.params.title}",

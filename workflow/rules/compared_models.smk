@@ -62,5 +62,6 @@ def comparison_facts(wildcards):
         f"{settings_of(wildcards.province).segmentation.chip_pixels} pixels; the model after the "
         "last step is measured, nothing is chosen on the extents that measure it. Mapping counts "
         "the ground of a chip, overlap included; memory is that of the whole process.",
-        f"Boundaries agree within {comparison.boundary_tolerance_pixels:g} pixels.",
+        f"Boundaries agree within {comparison.boundary_tolerance_pixels:g} pixels; off the edges "
+        "are the pixels farther than that from a drawn boundary.",
     ]

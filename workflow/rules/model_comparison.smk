@@ -70,6 +70,7 @@ rule compare_models:
         plate="results/{province}/model_comparison/plate.png",
     output:
         table="results/{province}/model_comparison/models.csv",
+        extents="results/{province}/model_comparison/extents.csv",
         page=report(
             "results/{province}/model_comparison/models.html",
             caption="../report/model_comparison.rst",

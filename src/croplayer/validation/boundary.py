@@ -27,7 +27,7 @@ class BoundaryCounts:
     ) -> BoundaryCounts:
         """Count two boolean maps (rows, columns) where `valid`; distances are Euclidean."""
         lines = boundary(mapped, valid), boundary(truth, valid)
-        near = [_within(line, tolerance_pixels) for line in lines]
+        near = [within(line, tolerance_pixels) for line in lines]
         return cls(
             mapped=int(lines[0].sum()),
             mapped_confirmed=int((lines[0] & near[1]).sum()),
@@ -67,7 +67,8 @@ def boundary(cropland: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return cropland & valid & beside
 
 
-def _within(line: np.ndarray, distance: float) -> np.ndarray:
+def within(line: np.ndarray, distance: float) -> np.ndarray:
+    """bool (rows, columns): pixels at most `distance` pixels away from those of `line`."""
     if not line.any():
         return np.zeros(line.shape, dtype=bool)
     return ndimage.distance_transform_edt(~line) <= distance

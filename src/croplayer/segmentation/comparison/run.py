@@ -29,7 +29,7 @@ from croplayer.segmentation.training import hardware, train_segmentation
 from croplayer.segmentation.windows import LabelledWindow, load_windows
 from croplayer.settings.model_comparison import BASELINE, ModelComparisonSettings
 from croplayer.settings.segmentation import SegmentationSettings
-from croplayer.validation.boundary import BoundaryCounts
+from croplayer.validation.boundary import BoundaryCounts, boundary, within
 from croplayer.validation.confusion import Confusion
 
 log = logging.getLogger(__name__)
@@ -209,9 +209,8 @@ def _measure(
         known = window.target[part] != IGNORED
         truth = window.target[part] == CROPLAND
         mapped = found >= settings.threshold
-        confusion = Confusion.count(mapped, truth, known)
-        lines = BoundaryCounts.count(mapped, truth, known, comparison.boundary_tolerance_pixels)
-        rows.append({"extent": window.name, **asdict(confusion), "boundary": asdict(lines)})
+        counted = agreement(mapped, truth, known, comparison.boundary_tolerance_pixels)
+        rows.append({"extent": window.name, **counted})
         stored = np.rint(np.nan_to_num(found) * SCALE).astype(np.uint8)
         maps[window.name] = np.where(known, stored, NODATA).astype(np.uint8)
     chips = pixels / settings.chip_pixels**2
@@ -219,6 +218,38 @@ def _measure(
         "inference_chips_per_second": round(chips / max(seconds, 1e-9), 3),
         "extents": rows,
     }, maps
+
+
+def agreement(
+    mapped: np.ndarray, truth: np.ndarray, known: np.ndarray, tolerance_pixels: float
+) -> dict[str, dict[str, int]]:
+    """Counts of a map against the labels of one extent, bool (rows, columns) all.
+
+    `pixels`: all known ones. `inner`: those farther than the tolerance from a drawn boundary.
+    `boundary`: see `BoundaryCounts`. `moved`: not the map, but the labels themselves moved by a
+    pixel in the four directions: what is lost to an annotator who draws the same edges one pixel
+    aside.
+    """
+    # Seen from both of its sides the boundary of cropland is as wide as two pixels.
+    lines = boundary(truth, known) | boundary(~truth, known)
+    inner = known & ~within(lines, tolerance_pixels)
+    moved = Confusion()
+    for axis in (0, 1):
+        rows, cols = (np.s_[1:] if k == axis else np.s_[:] for k in (0, 1))
+        first, second = np.s_[rows, cols], np.s_[_but_last(rows), _but_last(cols)]
+        both = known[first] & known[second]
+        moved += Confusion.count(truth[first], truth[second], both)
+        moved += Confusion.count(truth[second], truth[first], both)
+    return {
+        "pixels": asdict(Confusion.count(mapped, truth, known)),
+        "inner": asdict(Confusion.count(mapped, truth, inner)),
+        "boundary": asdict(BoundaryCounts.count(mapped, truth, known, tolerance_pixels)),
+        "moved": asdict(moved),
+    }
+
+
+def _but_last(part: slice) -> slice:
+    return np.s_[:-1] if part.start else np.s_[:]
 
 
 def labelled_part(window: LabelledWindow) -> tuple[slice, slice]:

@@ -19,10 +19,13 @@ from croplayer.validation.confusion import Confusion
 ACCURACY = {
     "iou": ("IoU", 3),
     "f1": ("F1", 3),
+    "iou_inner": ("IoU off the edges", 3),
     "boundary_f1": ("boundary F1", 3),
     "precision": ("precision", 3),
     "recall": ("recall", 3),
 }
+_PIXEL_RATIOS = ("iou", "f1", "precision", "recall")
+MOVED = "labels_one_pixel_aside"
 COST = {
     "train_seconds": ("training, s", 0),
     "train_chips_per_second": ("chips/s, training", 1),
@@ -38,6 +41,7 @@ def compare_models(
     plate: Path,
     order: Sequence[str],
     output_csv: Path,
+    output_extents: Path,
     output_html: Path,
     metrics: Path,
     title: str,
@@ -55,11 +59,16 @@ def compare_models(
 
     Returns the table, a row a model: `model`, `description`, `runs`, and `<measure>_mean` and
     `<measure>_spread` (standard deviation over the seeds; missing for a single one). Accuracies
-    pool the pixels of all folds of a seed. Raises InputError for a result that cannot be read.
+    pool the pixels of all folds of a seed; `iou_inner` leaves out those near a drawn boundary. The
+    last row is no model: the labels against themselves, moved by one pixel. `output_extents`
+    receives the IoU of each held-out extent, mean over the seeds, a column a model.
+
+    Raises InputError for a result that cannot be read.
     """
-    runs = pd.DataFrame(_by_seed([read_json(path) for path in results]))
+    results_read = [read_json(path) for path in results]
+    runs = pd.DataFrame([*_by_seed(results_read), _labels_moved(results_read)])
     rows = []
-    for name in order:
+    for name in (*order, MOVED):
         own = runs[runs["model"] == name]
         row: dict[str, Any] = {
             "model": name,
@@ -71,11 +80,12 @@ def compare_models(
             row[f"{measure}_mean"] = values.mean() if len(values) else math.nan
             row[f"{measure}_spread"] = values.std(ddof=1) if len(values) > 1 else math.nan
         rows.append(row)
-    table = pd.DataFrame(rows)
-    with atomic_path(output_csv) as path:
-        table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+    table, extents = pd.DataFrame(rows), _by_extent(results_read, order)
+    for frame, output in ((table, output_csv), (extents, output_extents)):
+        with atomic_path(output) as path:
+            frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
     write_json(metrics, _metrics(table))
-    write_text(output_html, _page(table, title, facts, note, plate))
+    write_text(output_html, _page(table, extents, title, facts, note, plate))
     return table
 
 
@@ -87,20 +97,48 @@ def _by_seed(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     for (model, seed), folds in sorted(groups.items()):
         extents = [extent for result in folds for extent in result["extents"]]
-        pixels = sum(
-            (Confusion(**{k: e[k] for k in ("tp", "fp", "fn", "tn")}) for e in extents),
-            Confusion(),
-        )
+        pixels, inner = _pooled(extents, "pixels"), _pooled(extents, "inner")
         lines = sum((BoundaryCounts(**e["boundary"]) for e in extents), BoundaryCounts())
         costs = {name: [r[name] for r in folds if r[name] is not None] for name in COST}
         rows.append(
             {"model": model, "seed": seed, "runs": len(folds)}
             | {"description": folds[0]["description"]}
-            | {name: getattr(pixels, name) for name in ACCURACY if name != "boundary_f1"}
-            | {"boundary_f1": lines.f1}
+            | {name: getattr(pixels, name) for name in _PIXEL_RATIOS}
+            | {"iou_inner": inner.iou, "boundary_f1": lines.f1}
             | {name: sum(v) / len(v) if v else None for name, v in costs.items()}
         )
     return rows
+
+
+def _labels_moved(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The row of the labels against themselves: each held-out extent once."""
+    extents = {e["extent"]: e for result in results for e in result["extents"]}
+    pixels = _pooled(list(extents.values()), "moved")
+    return {
+        "model": MOVED,
+        "seed": 0,
+        "runs": 0,
+        "description": "no model: the drawn fields against themselves, moved by one pixel",
+    } | {name: getattr(pixels, name) for name in _PIXEL_RATIOS}
+
+
+def _by_extent(results: list[dict[str, Any]], order: Sequence[str]) -> pd.DataFrame:
+    """IoU of each extent (rows) and model (columns), mean over the seeds."""
+    rows = [
+        {
+            "extent": e["extent"],
+            "model": result["model"],
+            "iou": Confusion(**e["pixels"]).iou,
+        }
+        for result in results
+        for e in result["extents"]
+    ]
+    found = pd.DataFrame(rows).pivot_table(index="extent", columns="model", values="iou")
+    return found.reindex(columns=order).rename_axis(columns=None).reset_index()
+
+
+def _pooled(extents: list[dict[str, Any]], part: str) -> Confusion:
+    return sum((Confusion(**extent[part]) for extent in extents), Confusion())
 
 
 def _metrics(table: pd.DataFrame) -> dict[str, float]:
@@ -112,12 +150,26 @@ def _metrics(table: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def _page(table: pd.DataFrame, title: str, facts: Sequence[str], note: str, plate: Path) -> str:
+def _page(
+    table: pd.DataFrame,
+    extents: pd.DataFrame,
+    title: str,
+    facts: Sequence[str],
+    note: str,
+    plate: Path,
+) -> str:
+    models = table[table["model"] != MOVED]
+    by_extent = [
+        [row[0], *(pages.number("–" if math.isnan(v) else f"{v:.3f}") for v in row[1:])]
+        for row in extents.itertuples(index=False)
+    ]
     return pages.page(
         title,
         *(pages.paragraph(fact) for fact in facts),
         _table(table, ACCURACY),
-        _table(table, COST),
+        _table(models, COST),
+        pages.paragraph("IoU of each held-out extent:"),
+        pages.table(["Extent", *map(pages.number, extents.columns[1:])], by_extent),
         pages.picture(plate, "Image, truth and maps of held-out extents"),
         note=note,
     )
@@ -125,7 +177,8 @@ def _page(table: pd.DataFrame, title: str, facts: Sequence[str], note: str, plat
 
 def _table(table: pd.DataFrame, measures: dict[str, tuple[str, int]]) -> str:
     """One part of the measures; the best accuracies stand out."""
-    best = {name: table[f"{name}_mean"].max() for name in measures if name in ACCURACY}
+    models = table[table["model"] != MOVED]
+    best = {name: models[f"{name}_mean"].max() for name in measures if name in ACCURACY}
     heads = [pages.number(heading) for heading, _ in measures.values()]
     rows = [
         [

@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from cropbase.errors import InputError
 from croplayer.segmentation.comparison.plate import plot_plate
-from croplayer.segmentation.comparison.run import Data, compare_model
+from croplayer.segmentation.comparison.run import Data, agreement, compare_model
 from croplayer.segmentation.pixel_baseline import PixelBaseline, pixel_features
 from croplayer.settings.model_comparison import (
     BASELINE,
@@ -64,7 +65,7 @@ def test_a_run_measures_what_was_held_out(runs):
         with np.load(folder / model / "predictions.npz") as maps:
             for extent in content["extents"]:
                 known = maps[extent["extent"]] != 255
-                assert known.sum() == sum(extent[k] for k in ("tp", "fp", "fn", "tn"))
+                assert known.sum() == sum(extent["pixels"].values())
     network = found["ours"]
     assert network["train_chips_per_second"] == pytest.approx(
         4 / network["train_seconds"], rel=0.05
@@ -74,9 +75,40 @@ def test_a_run_measures_what_was_held_out(runs):
 
 def test_colour_tells_the_generated_fields(runs):
     _, found = runs
-    counts = np.array([[e[k] for k in ("tp", "fp", "fn")] for e in found[BASELINE]["extents"]])
+    counts = np.array(
+        [[e["pixels"][k] for k in ("tp", "fp", "fn")] for e in found[BASELINE]["extents"]]
+    )
     tp, fp, fn = counts.sum(0)
     assert tp / (tp + fp + fn) > 0.85
+
+
+def test_agreement_against_a_plain_reading():
+    rng = np.random.default_rng(8)
+    truth, mapped = (ndimage.gaussian_filter(rng.normal(size=(20, 24)), 2) > 0 for _ in range(2))
+    known = rng.random(truth.shape) < 0.95
+    found = agreement(mapped, truth, known, 1.0)
+    rows, cols = truth.shape
+    inner, moved = 0, np.zeros((2, 2), dtype=int)
+    for r in range(rows):
+        for c in range(cols):
+            if not known[r, c]:
+                continue
+            # At a distance of one pixel lies a pixel of either class that has a known other beside.
+            near = False
+            for dr, dc in ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)):
+                for er, ec in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+                    a, b = (r + dr, c + dc), (r + dr + er, c + dc + ec)
+                    if all(0 <= i < rows and 0 <= j < cols and known[i, j] for i, j in (a, b)):
+                        near |= truth[a] != truth[b]
+            inner += not near
+            for er, ec in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+                i, j = r + er, c + ec
+                if 0 <= i < rows and 0 <= j < cols and known[i, j]:
+                    moved[int(truth[r, c]), int(truth[i, j])] += 1
+    assert sum(found["inner"].values()) == inner > 0
+    assert found["moved"] == {
+        "tp": moved[1, 1], "fp": moved[1, 0], "fn": moved[0, 1], "tn": moved[0, 0],
+    }  # fmt: skip
 
 
 def test_the_plate_shows_every_model(runs, data, comparison, tmp_path):

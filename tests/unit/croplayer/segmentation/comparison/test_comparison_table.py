@@ -28,8 +28,10 @@ def write_run(folder, model, seed, fold, extents, **changes):
         "peak_memory_mb": 500.0,
         "extents": [
             {"extent": f"{fold}/{n}"}
-            | dict(zip(COUNTS, counts, strict=True))
+            | {"pixels": dict(zip(COUNTS, counts, strict=True))}
+            | {"inner": dict(zip(COUNTS, (counts[0], 0, counts[2], 0), strict=True))}
             | {"boundary": dict(zip(LINES, lines, strict=True))}
+            | {"moved": {"tp": 90, "fp": 5, "fn": 5, "tn": 10}}
             for n, (counts, lines) in enumerate(extents)
         ],
     }
@@ -60,6 +62,7 @@ def made(tmp_path):
     Image.new("RGB", (4, 4)).save(plate)
     outputs = {
         "output_csv": tmp_path / "models.csv",
+        "output_extents": tmp_path / "extents.csv",
         "output_html": tmp_path / "models.html",
         "metrics": tmp_path / "metrics.json",
     }
@@ -78,7 +81,7 @@ def made(tmp_path):
 def test_pixels_are_pooled_over_folds_and_spread_over_seeds(made):
     folder, extents = made
     table = pd.read_csv(folder / "models.csv").set_index("model")
-    assert list(table.index) == ["b", "a"]
+    assert list(table.index) == ["b", "a", "labels_one_pixel_aside"]
     for model in "ab":
         ious, lines = [], []
         for seed in (0, 1):
@@ -94,6 +97,21 @@ def test_pixels_are_pooled_over_folds_and_spread_over_seeds(made):
         assert row["train_seconds_mean"] == 60.5
         assert row["inference_chips_per_second_mean"] == 20.5
         assert row["runs"] == 4
+        inner = [np.sum([c for c, _ in extents[model, seed]], axis=0) for seed in (0, 1)]
+        expected = np.mean([tp / (tp + fn) for tp, _, fn, _ in inner])
+        assert row["iou_inner_mean"] == pytest.approx(expected, rel=1e-5)
+    moved = table.loc["labels_one_pixel_aside"]
+    assert moved["iou_mean"] == pytest.approx(0.9) and np.isnan(moved["parameters_mean"])
+
+
+def test_each_extent_has_its_iou(made):
+    folder, extents = made
+    table = pd.read_csv(folder / "extents.csv").set_index("extent")
+    assert list(table.columns) == ["b", "a"] and len(table) == 4
+    for model in "ab":
+        # Extents follow one another fold by fold in both seeds.
+        each = [[c[0] / sum(c[:3]) for c, _ in extents[model, seed]] for seed in (0, 1)]
+        np.testing.assert_allclose(table[model], np.mean(each, axis=0), rtol=1e-5)
 
 
 def test_page_and_metrics_say_the_same(made):
@@ -103,9 +121,9 @@ def test_page_and_metrics_say_the_same(made):
     assert metrics["a_iou_mean"] == pytest.approx(table.loc["a", "iou_mean"])
     assert "b_train_chips_per_second_mean" not in metrics
     page = (folder / "models.html").read_text(encoding="utf-8")
-    assert re.findall(r"<tr><td>(\w)</td>", page) == ["b", "a"] * 2, "accuracy, then cost"
+    assert re.findall(r"<tr><td>([ab])</td>", page) == ["b", "a"] * 2, "accuracy, then cost"
     assert f"{table.loc['a', 'iou_mean']:.3f} ± {table.loc['a', 'iou_spread']:.3f}" in page
-    assert page.count('class="number good"') == 5, "one a measure of accuracy"
+    assert page.count('class="number good"') == 6, "one a measure of accuracy"
     assert "a &amp; sons" in page and ">–</td>" in page
 
 
@@ -117,12 +135,14 @@ def test_one_seed_has_no_spread(tmp_path):
         plate=tmp_path / "p.png",
         order=["a"],
         output_csv=tmp_path / "m.csv",
+        output_extents=tmp_path / "e.csv",
         output_html=tmp_path / "m.html",
         metrics=tmp_path / "m.json",
         title="T",
         note="Generated data",
     )
     assert table["iou_spread"].isna().all()
+    assert table["runs"].tolist() == [1, 0]
     page = (tmp_path / "m.html").read_text()
     assert "± " not in page.split("<tbody>")[1] and "Generated data" in page
 
@@ -135,6 +155,7 @@ def test_a_damaged_run_is_named(tmp_path):
             plate=tmp_path / "p.png",
             order=["a"],
             output_csv=tmp_path / "m.csv",
+            output_extents=tmp_path / "e.csv",
             output_html=tmp_path / "m.html",
             metrics=tmp_path / "m.json",
             title="T",
