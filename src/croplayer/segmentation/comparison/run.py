@@ -20,9 +20,10 @@ from cropbase.tables import read_geotable, write_table
 from croplayer.active.rasterise import CROPLAND, IGNORED
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.segmentation import storage
+from croplayer.segmentation.chips import array_reader
 from croplayer.segmentation.comparison.folds import with_fold_held_out
 from croplayer.segmentation.device import choose_device, set_threads
-from croplayer.segmentation.engine import Predictor, array_reader
+from croplayer.segmentation.engine import Predictor
 from croplayer.segmentation.inference import NODATA, SCALE
 from croplayer.segmentation.pixel_baseline import PixelBaseline
 from croplayer.segmentation.training import hardware, train_segmentation
