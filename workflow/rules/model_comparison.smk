@@ -19,7 +19,7 @@ rule compare_model:
         "../../envs/croplayer.yaml"
     threads: 2
     resources:
-        mem_mb=12000,
+        mem_mb=memory(12000),
         gpu=1,
     params:
         sources=source_names,
@@ -51,7 +51,7 @@ rule plot_models:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         sources=source_names,
         grid=section("grid"),
@@ -84,7 +84,7 @@ rule compare_models:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         order=lambda wildcards: comparison_of(wildcards.province).contestants,
         facts=comparison_facts,
