@@ -39,6 +39,7 @@ localrules:
     tiles,
     segmentation,
     model_comparison,
+    choose,
 
 
 # The county files, the accuracy table and the figures of every province of the run, the crop maps
@@ -49,6 +50,7 @@ rule all:
         collect("results/{province}/metrics.json", province=PROVINCES),
         lambda wildcards: figures_of(PROVINCES),
         lambda wildcards: comparison_targets(PROVINCES),
+        lambda wildcards: chosen_files(choosing_provinces()),
         lambda wildcards: case_targets(CASES),
 
 
@@ -85,6 +87,10 @@ rule model_comparison:
     """Segmentation models side by side on the same labels: table, page, pictures."""
     input:
         collect("results/{province}/model_comparison/models.html", province=PROVINCES),
+rule choose:
+    """What to label next: a ranked list of blocks with reasons, and a QGIS project to label in."""
+    input:
+        lambda wildcards: chosen_files(PROVINCES),
 
 
 include: "workflow/rules/plan.smk"
@@ -95,6 +101,7 @@ include: "workflow/rules/terrain.smk"
 include: "workflow/rules/segmentation.smk"
 include: "workflow/rules/model_comparison.smk"
 include: "workflow/rules/blocks.smk"
+include: "workflow/rules/active.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/comparison_report.smk"

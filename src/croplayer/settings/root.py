@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from cropbase.config import Section
 from croplayer.settings.comparison import ComparisonSettings
+from croplayer.settings.active import ActiveSettings
 from croplayer.settings.demo import DemoSettings
 from croplayer.settings.desk import DeskSettings
 from croplayer.settings.export import ExportSettings
@@ -77,6 +78,8 @@ class Settings(Section):
     )
     model_comparison: ModelComparisonSettings | None = Field(
         None, description="segmentation models side by side; null: none are compared"
+    active: ActiveSettings = Field(
+        ActiveSettings(), description="active learning: what to label next"
     )
     semantic: SemanticSettings = Field(SemanticSettings(), description="semantic correctness")
     integration: IntegrationSettings = Field(

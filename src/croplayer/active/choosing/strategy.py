@@ -1,0 +1,105 @@
+"""The strategy itself, on tables and arrays: what to label next, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from croplayer.active.choosing.kcentre import CentreSet, most_valuable
+from croplayer.active.choosing.quotas import apportion, shares_of_strata, spread_evenly
+
+SIGNALS = ("alarm", "disagreement", "product", "uncertainty")
+"""The signs of a wrong map, each 0-1, missing where it is not known."""
+DIVERSITY, RANDOM = "diversity", "random"
+
+
+def percentiles(values: pd.Series) -> pd.Series:
+    """The share of the other known values that are smaller, 0-1; missing stays missing.
+
+    A sign that most blocks do not show is 0 for all of these, however many they are.
+    """
+    known = values.count()
+    return (values.rank(method="min") - 1) / max(known - 1, 1)
+
+
+def strengths(signals: pd.DataFrame) -> pd.DataFrame:
+    """The signs on one scale, 0-1, a row a candidate; missing stays missing.
+
+    The alarm is a probability and stays what it is; of the others the percentile counts, because
+    shares and entropies have ranges of their own in every province.
+    """
+    known = [name for name in SIGNALS if name in signals]
+    return pd.DataFrame(
+        {name: signals[name] if name == "alarm" else percentiles(signals[name]) for name in known},
+        index=signals.index,
+    )
+
+
+def priorities(signals: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
+    """The priority of each candidate, 0-1: the weighted mean of its known signs.
+
+    Parameters
+    ----------
+    signals : signs as `strengths` gives them, a row a candidate.
+    weights : sign -> weight, not negative; 0 leaves a sign out.
+
+    A candidate without any sign has the priority 0.
+    """
+    weight = pd.Series({name: float(weights.get(name, 0)) for name in signals.columns})
+    total = signals.notna() @ weight
+    return (signals.fillna(0.0) @ weight).div(total.where(total > 0)).fillna(0.0)
+
+
+def choose_diverse(
+    *,
+    priority: np.ndarray,
+    strata: Sequence[str],
+    quotas: Mapping[str, int],
+    embeddings: np.ndarray,
+    labelled: np.ndarray,
+    diversity: float,
+) -> tuple[list[int], list[float]]:
+    """Choose candidates one by one: promising, and unlike what is labelled or chosen already.
+
+    Parameters
+    ----------
+    priority : (n,) float64, 0-1.
+    strata : (n,) names.
+    quotas : stratum -> how many, at most as many as it has candidates.
+    embeddings : (n, dimensions) float64, places in the feature space.
+    labelled : (k, dimensions) float64, places of what is labelled.
+    diversity : as `most_valuable`.
+
+    Returns
+    -------
+    indices in the order of choice, and each one's distance to the nearest centre when it was
+    chosen (infinite without any). The strata alternate, so that any beginning of the list keeps
+    the quotas.
+    """
+    strata = np.asarray(strata, dtype=object)
+    free = np.ones(len(priority), dtype=bool)
+    centres = CentreSet(embeddings, labelled)
+    chosen, distances = [], []
+    for name in spread_evenly(quotas):
+        index = most_valuable(priority, centres.distance, free & (strata == name), diversity)
+        chosen.append(index)
+        distances.append(float(centres.distance[index]))
+        centres.add(index)
+        free[index] = False
+    return chosen, distances
+
+
+def draw_random(n: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` of n candidates, each with probability count / n, in random order."""
+    return rng.permutation(n)[:count]
+
+
+def quotas_of(
+    strata: Sequence[str], shares: Mapping[str, float | None], total: int
+) -> dict[str, int]:
+    """How many of `total` each stratum gets, given the stratum of each candidate."""
+    found = pd.Series(list(strata), dtype=object).value_counts()
+    sizes = {name: int(found.get(name, 0)) for name in shares}
+    return apportion(shares_of_strata(shares, sizes), sizes, total)

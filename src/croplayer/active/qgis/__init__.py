@@ -1,0 +1,1 @@
+"""A QGIS project to label in, written without QGIS."""

@@ -1,0 +1,160 @@
+"""Key `active`: which blocks are worth labelling next, and how many."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from cropbase.config import Section
+from croplayer.blocks.classes import COVERAGE_TYPES
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SignalWeights(Section):
+    """What the signs of a wrong map count against each other; 0 leaves a sign out."""
+
+    alarm: NonNegativeFloat = Field(
+        1.0,
+        description="weight of the alarm of semantic correctness: the probability that the block's "
+        "map is FP, Noise or Artifacts",
+    )
+    disagreement: NonNegativeFloat = Field(
+        1.0, description="weight of the share of the block that only one of the two sources maps"
+    )
+    product: NonNegativeFloat = Field(
+        1.0, description="weight of the share of the block where an existing product differs"
+    )
+    uncertainty: NonNegativeFloat = Field(
+        1.0, description="weight of the uncertainty of the segmentation's probabilities"
+    )
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> SignalWeights:
+        if not any(self.model_dump().values()):
+            raise ValueError("at least one weight must be above 0")
+        return self
+
+
+class Stratum(Section):
+    """A kind of block that gets a share of the labels. A block belongs to the first that fits."""
+
+    name: str = Field(min_length=1, description="name as it stands in the list and on the map")
+    slope_below_degrees: PositiveFloat | None = Field(
+        None, description="blocks whose median slope is below this, degrees; null: any slope"
+    )
+    coverage_types: tuple[Literal[COVERAGE_TYPES], ...] = Field(
+        (), description="coverage types (Table 1) of the source to be labelled; empty: any"
+    )
+    share: Share | None = Field(
+        None,
+        description="share of the chosen blocks; null: in proportion to the number of its blocks "
+        "among all such strata",
+    )
+
+
+class ProductSettings(Section):
+    """An existing land-cover map that the own map is compared with."""
+
+    paths: tuple[str, ...] = Field(
+        min_length=1,
+        description="files or patterns with * and ?; where files overlap the first in the list "
+        "wins",
+    )
+    cropland_values: tuple[int, ...] = Field(
+        min_length=1, description="values of the first band that mean cropland, e.g. 40"
+    )
+    nodata_values: tuple[int, ...] = Field(
+        (), description="values that mean unknown, besides the file's own nodata value"
+    )
+
+
+class ActiveSettings(Section):
+    """Choosing what to label next (paper, section 3.2.1)."""
+
+    in_every_run: bool = Field(
+        False, description="choose in every run of the workflow, not for the target `choose` alone"
+    )
+    blocks: int = Field(40, ge=1, le=100_000, description="blocks to choose for the next round")
+    random_share: Share = Field(
+        0.2,
+        description="share of these drawn plainly at random, with known probability: the only ones "
+        "from which accuracy can be estimated without bias",
+    )
+    weights: SignalWeights = Field(
+        SignalWeights(), description="what each sign of a wrong map counts"
+    )
+    uncertainty: Literal["entropy", "margin"] = Field(
+        "entropy",
+        description="measure of uncertainty of a pixel: binary entropy of its probability p in "
+        "bits, or the margin as 1 - |2p - 1|",
+    )
+    diversity: Share = Field(
+        0.5,
+        description="how much it counts that a block looks unlike everything labelled: 0 ranks by "
+        "the signs alone, 1 is k-centre greedy in the model's feature space",
+    )
+    strata: tuple[Stratum, ...] = Field(
+        (
+            Stratum(name="flat", slope_below_degrees=2.0),
+            Stratum(name="hilly", slope_below_degrees=10.0),
+            Stratum(name="steep or unknown"),
+        ),
+        min_length=1,
+        description="kinds of blocks and their shares; the last one must take every block",
+    )
+    products: dict[str, ProductSettings] = Field(
+        {}, description="existing products by name, e.g. worldcover"
+    )
+    windows_per_edge: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="a block is cut into so many times so many windows, and one of them is "
+        "suggested as the extent to label; 1 suggests whole blocks; must divide "
+        "grid.pixels_per_block",
+    )
+    chips_per_edge: int = Field(
+        3,
+        ge=1,
+        le=32,
+        description="chips along the edge of a block from which its place in the model's feature "
+        "space is taken",
+    )
+    labelled_share: Share = Field(
+        0.01,
+        description="a block of which labelled extents cover more than this is labelled already",
+    )
+    min_inside_share: Share = Field(
+        0.5, description="least share of a block inside the province for it to be chosen"
+    )
+    min_valid_share: Share = Field(
+        0.5, description="least share of a block with imagery for it to be chosen"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the random blocks and windows")
+
+    @model_validator(mode="after")
+    def _strata_cover_everything(self) -> ActiveSettings:
+        names = [stratum.name for stratum in self.strata]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"two strata have the name {doubled[0]!r}")
+        last = self.strata[-1]
+        if last.slope_below_degrees is not None or last.coverage_types:
+            raise ValueError(
+                f"the last stratum, {last.name!r}, must take every block that no other takes: give "
+                "it neither slope_below_degrees nor coverage_types"
+            )
+        shares = [stratum.share for stratum in self.strata]
+        total = sum(share for share in shares if share is not None)
+        if total > 1 + 1e-9:
+            raise ValueError(f"the shares of the strata sum to {total:g}, which is more than 1")
+        if None not in shares and total < 1 - 1e-9:
+            raise ValueError(f"the shares of the strata sum to {total:g}, which is less than 1")
+        return self
+
+    @property
+    def needs_slope(self) -> bool:
+        """True if a stratum asks for the slope of a block."""
+        return any(stratum.slope_below_degrees is not None for stratum in self.strata)
