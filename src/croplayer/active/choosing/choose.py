@@ -13,7 +13,6 @@ import pandas as pd
 import shapely
 
 from cropbase.atomic import atomic_path
-from cropbase.errors import InputError
 from cropbase.tables import write_table
 from cropbase.vectors import write_geopackage
 from croplayer.active.choosing.embedding import embed_blocks
@@ -81,7 +80,7 @@ def choose_blocks(
     quality, terrain, semantic, extents : tables of the stages; what is not there is left out of
         the choice (without extents nothing counts as labelled).
 
-    Returns what `chosen` holds. Raises InputError if no block is left to choose.
+    Returns what `chosen` holds: fewer blocks than wanted, or none, if no more are left.
     """
     plan = read_plan(blocks)
     shards = shards_in(plan, grid)
@@ -148,16 +147,19 @@ def select(
     Returns
     -------
     (facts with priority and the parts it is made of, the chosen rows with rank, reason, reasons,
-    split, distance and inclusion_probability). Raises InputError if there is no candidate.
+    split, distance and inclusion_probability), which are none where there is no candidate.
     """
     can = (facts["state"] == CANDIDATE).to_numpy()
     if not can.any():
-        raise InputError(
-            "no block is left to choose",
-            given=", ".join(f"{n} {state}" for state, n in facts["state"].value_counts().items()),
-            remedy="see the keys min_inside_share, min_valid_share and labelled_share of `active`, "
-            "or stop labelling this province",
+        states = facts["state"].value_counts()
+        log.warning(
+            "no block is left to choose: of %d blocks and sources %s",
+            len(facts),
+            ", ".join(f"{count} {state}" for state, count in states.items()),
         )
+        facts = facts.assign(priority=np.nan)
+        columns = dict.fromkeys([*facts.columns, *LEADING, *LIKELIHOOD, "distance"])
+        return facts, facts.iloc[:0].reindex(columns=list(columns))
     weights = settings.weights.model_dump()
     signs = strengths(facts[can])
     facts = facts.assign(priority=priorities(signs, weights).reindex(facts.index))
@@ -251,7 +253,8 @@ def suggest_windows(
                 "geometry": shapely.box(*grid.window_bounds(window)),
             }
         )
-    return gpd.GeoDataFrame(rows, crs="EPSG:4326")
+    columns = ["extent_id", "rank", "block_id", "split", "source", "inclusion_probability"]
+    return gpd.GeoDataFrame(rows, columns=[*columns, "geometry"], crs="EPSG:4326")
 
 
 def most_doubtful(signs: Mapping[str, np.ndarray], row: NamedTuple) -> int:

@@ -29,11 +29,12 @@ def draw_thumbnails(
     probability: Mapping[str, Sequence[Path]],
     folder: Path,
 ) -> None:
-    """Write `<block_id>.png` for each chosen block into `folder`.
+    """Write `<block_id>.png` for each chosen block into `folder`, which is made if need be.
 
     A column a source: its imagery above, its probability of cropland below (violet 0 to yellow 1,
     white without imagery); the suggested extent is framed.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     blocks = pyogrio.read_dataframe(chosen, columns=["block_id"])
     frames = pyogrio.read_dataframe(suggested, columns=["block_id"])
     frames = dict(zip(frames["block_id"], frames.bounds.to_numpy(), strict=True))

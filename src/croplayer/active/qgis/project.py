@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pyogrio
 
 from cropbase.atomic import atomic_path
+from cropbase.rasters import open_raster
 from croplayer.active.choosing.reasons import REASONS
 from croplayer.active.qgis import layers
 from croplayer.active.qgis.forms import SUGGESTED, cropland_fields, extent_fields
@@ -19,6 +20,7 @@ from croplayer.active.qgis.layers import Bounds, Layer
 from croplayer.active.qgis.virtual import write_vrt
 from croplayer.active.qgis.xml import node, to_text
 from croplayer.grid import BlockGrid
+from croplayer.grid.rasters import raster_window
 from croplayer.segmentation.inference import SCALE
 from croplayer.settings.labels import LabelSettings
 
@@ -56,8 +58,7 @@ def write_project(
     sources = list(mosaics)
     home = project.parent
     folder = new_labels / f"round_{labels.round + 1}"
-    info = pyogrio.read_info(chosen)
-    view = tuple(float(value) for value in info["total_bounds"])
+    view = _view(chosen, next(iter(mosaics.values())), grid)
     groups = {
         "Label here": _label_layers(folder, labels, sources, home, view),
         "What to label": _chosen_layers(chosen, suggested, home, view),
@@ -104,6 +105,15 @@ def write_project(
         # A fixed date: the same project gives the same bytes.
         entry = zipfile.ZipInfo(f"{project.stem}.qgs", date_time=(2000, 1, 1, 0, 0, 0))
         archive.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
+
+
+def _view(chosen: Path, mosaics: Sequence[Path], grid: BlockGrid) -> Bounds:
+    """Where the map opens: at the chosen blocks, or at the imagery where none was chosen."""
+    info = pyogrio.read_info(chosen, force_total_bounds=True)
+    if info["features"]:
+        return tuple(float(value) for value in info["total_bounds"])
+    with open_raster(mosaics[0]) as dataset:
+        return grid.window_bounds(raster_window(dataset, grid))
 
 
 def _label_layers(

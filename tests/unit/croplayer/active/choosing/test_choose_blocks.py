@@ -11,7 +11,7 @@ import shapely
 from choosing_case import BLOCKS, GRID, SOURCES, Case, make_case
 from scipy import stats
 
-from cropbase.errors import CompletenessError, ConfigError, InputError
+from cropbase.errors import CompletenessError, ConfigError
 from croplayer.active.choosing.choose import select
 from croplayer.active.choosing.embedding import chip_windows
 from croplayer.grid import BlockGrid, PixelWindow
@@ -157,17 +157,19 @@ def test_more_blocks_than_there_are_gives_all_of_them_with_a_warning(case, caplo
     assert "are left to choose of 500 wanted" in caplog.text
 
 
-def test_nothing_left_is_said_in_numbers(case):
-    settings = SETTINGS.model_copy(update={"min_valid_share": 1.0, "min_inside_share": 1.0})
+def test_nothing_left_gives_an_empty_list_and_says_why(case, caplog):
     everything = case.home / "everything.parquet"
     gpd.GeoDataFrame(
         {"extent_id": ["x"]},
         geometry=[shapely.union_all([GRID.polygon(b) for b in BLOCKS])],
         crs=4326,
     ).to_parquet(everything)
-    with pytest.raises(InputError, match=r"no block is left[\s\S]*56 labelled already"):
-        case.choose(settings, name="none", extents=everything)
-    assert not case.outputs("none")["chosen"].exists()
+    found = case.choose(SETTINGS, name="none", extents=everything)
+    assert len(found) == 0 and {"rank", "block_id", "reasons", "split"} <= set(found)
+    assert "no block is left to choose" in caplog.text and "56 labelled already" in caplog.text
+    written = gpd.read_file(case.outputs("none")["suggested"])
+    assert len(written) == 0 and "extent_id" in written
+    assert len(pd.read_parquet(case.outputs("none")["scores"])) == 56
 
 
 def test_windows_that_do_not_divide_a_block_are_refused(case):

@@ -15,12 +15,13 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import shapely
 from choosing_case import BLOCKS, GRID, SOURCES, Case, make_case
 
 from croplayer.active.choosing.thumbnails import draw_thumbnails
 from croplayer.active.qgis.project import write_project
 from croplayer.active.qgis.virtual import write_vrt
-from croplayer.report.chosen import plot_chosen
+from croplayer.report.chosen import picture_chosen, plot_chosen
 from croplayer.settings.active import ActiveSettings
 from croplayer.settings.labels import LabelSettings
 
@@ -195,6 +196,24 @@ def test_thumbnails_and_map_are_drawn(case, project):
     )  # fmt: skip
     with rasterio.open(figure) as picture:
         assert picture.width > 800
+
+
+def test_a_province_without_a_block_to_choose_still_gets_pictures_and_a_project(tmp_path):
+    case = make_case(tmp_path)
+    everywhere = shapely.union_all([GRID.polygon(block) for block in BLOCKS])
+    everything = gpd.GeoDataFrame({"extent_id": ["x"]}, geometry=[everywhere], crs=4326)
+    everything.to_parquet(tmp_path / "everything.parquet")
+    case.choose(SETTINGS, extents=tmp_path / "everything.parquet")
+    outputs = case.outputs()
+    project = write(case)
+    assert {layer.findtext("id") for layer in document(project).iter("maplayer")} == LAYERS
+    picture_chosen(
+        blocks=tmp_path / "plan/blocks.parquet", scores=outputs["scores"], chosen=outputs["chosen"],
+        suggested=outputs["suggested"], mosaics=case.files("mosaic"),
+        probability=case.files("probability"), extents=None, figure=tmp_path / "chosen.png",
+        thumbnails=tmp_path / "thumbnails", title="", note="",
+    )  # fmt: skip
+    assert (tmp_path / "chosen.png").exists() and not list((tmp_path / "thumbnails").iterdir())
 
 
 IN_QGIS = """
