@@ -26,6 +26,7 @@ GRID = BlockGrid(block_degrees=0.05, pixels_per_block=64, shard_degrees=0.2)
 BLOCKS = [Block(row, col) for row in range(1316, 1320) for col in range(5846, 5853)]
 SOURCES = ("a", "b")
 HALO = 16
+MODEL_FOLDER = "segmentation/model"
 MODEL = SegmentationSettings(
     shape=ModelShape(
         backbone="resnet",
@@ -64,7 +65,7 @@ class Case:
             "probability": self.files("probability"),
             "masks": self.files("mask"),
             "mosaics": self.files("mosaic"),
-            "model_dir": self.home / "model",
+            "model_dir": self.home / MODEL_FOLDER,
             "quality": self.files("quality", ".parquet"),
             "terrain": sorted((self.home / "terrain").glob("*.parquet")),
             "semantic": self.home / "semantic/classes.parquet",
@@ -112,11 +113,15 @@ def make_case(home: Path, seed: int = 0) -> Case:
     for source in SOURCES:
         kinds[source][1] = "cloudy"
     kinds["b"][2] = "snow_ice"
-    for source in SOURCES:
-        quality = pd.DataFrame({"block_id": ids, "source": source, "coverage_type": kinds[source]})
-        write_table(quality, home / f"quality/{source}/all.parquet")
-    slope = np.linspace(0, 20, len(ids))
-    write_table(pd.DataFrame({"block_id": ids, "slope": slope}), home / "terrain/all.parquet")
+    slopes = pd.DataFrame({"block_id": ids, "slope": np.linspace(0, 20, len(ids))})
+    for shard in GRID.shards(BLOCKS):
+        inside = np.isin(ids, [GRID.block_id(block) for block in shard.blocks])
+        write_table(slopes[inside], home / f"terrain/{shard.shard_id}.parquet")
+        for source in SOURCES:
+            quality = pd.DataFrame(
+                {"block_id": ids, "source": source, "coverage_type": kinds[source]}
+            )
+            write_table(quality[inside], home / f"quality/{source}/{shard.shard_id}.parquet")
     alarm = rng.dirichlet(np.ones(4), 2 * len(ids))
     semantic = pd.DataFrame(alarm, columns=["p_tp", "p_fp", "p_noise", "p_artifacts"])
     semantic.insert(0, "block_id", np.repeat(ids, 2))
@@ -128,8 +133,8 @@ def make_case(home: Path, seed: int = 0) -> Case:
     write_table(done, home / "labels/extents.parquet")
     torch.manual_seed(seed)
     model = build_model(MODEL)
-    storage.save_weights(model, home / "model")
-    storage.save_description(model, "mask2former", 64, home / "model")
+    storage.save_weights(model, home / MODEL_FOLDER)
+    storage.save_description(model, "mask2former", 64, home / MODEL_FOLDER)
     return case
 
 
