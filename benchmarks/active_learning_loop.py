@@ -20,6 +20,9 @@ from croplayer.active.choosing.strategy import (
 )
 from croplayer.settings.active import ActiveSettings
 
+SIGN_PIXELS = 36
+"""Pixels of a window from which its signs are taken: enough to rank it."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -123,7 +126,8 @@ def next_batch(
     settings: ActiveSettings,
 ) -> np.ndarray:
     """The windows that the project's strategy chooses, by the project's own functions."""
-    probability = learner.probability(pool.features[left])
+    step = max(pool.labels.shape[1] // SIGN_PIXELS, 1)
+    probability = learner.probability(pool.features[left][:, :, ::step])
     usable = pool.usable[left]
     doubt = np.where(usable[..., None], entropy_bits(probability), np.nan)
     signs = pd.DataFrame({"uncertainty": np.nanmean(doubt, axis=(1, 2))})

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import choosing_case
 import geopandas as gpd
 import numpy as np
 import pyogrio
@@ -26,6 +27,7 @@ from croplayer.settings.active import ActiveSettings
 from croplayer.settings.labels import LabelSettings
 
 SETTINGS = ActiveSettings(blocks=6, random_share=0.34, chips_per_edge=1)
+DRAW = Path(choosing_case.__file__).with_name("draw_qgis_project.py")
 LAYERS = {
     "draw_here_extents", "draw_here_cropland", "suggested_extents", "chosen_blocks",
     "drawn_so_far_extents",
@@ -256,12 +258,28 @@ def _python_with_qgis() -> str | None:
     return None
 
 
-def test_qgis_opens_the_project_and_its_forms_work(case, project):
+@pytest.fixture(scope="module")
+def python_with_qgis() -> str:
     python = _python_with_qgis()
     if python is None:
         pytest.skip("QGIS is not installed (Debian: apt-get install python3-qgis)")
+    return python
+
+
+def test_qgis_draws_imagery_and_blocks(python_with_qgis, project, tmp_path):
+    command = [python_with_qgis, DRAW, project, tmp_path / "map.png"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    with rasterio.open(tmp_path / "map.png") as picture:
+        bands = picture.read([1, 2, 3])
+    # The mosaic is noise of all colours; blocks drawn at random have black outlines.
+    assert bands.std(axis=(1, 2)).min() > 20
+    assert (bands.max(axis=0) < 20).sum() > 200
+
+
+def test_qgis_opens_the_project_and_its_forms_work(python_with_qgis, case, project):
     result = subprocess.run(
-        [python, "-c", IN_QGIS, str(project)], capture_output=True, text=True, timeout=120
+        [python_with_qgis, "-c", IN_QGIS, str(project)], capture_output=True, text=True, timeout=120
     )
     line = next((t for t in result.stdout.splitlines() if t.startswith("FOUND ")), None)
     assert line, result.stdout + result.stderr
