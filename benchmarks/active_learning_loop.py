@@ -41,7 +41,7 @@ class Budget:
 class Learner:
     """A classifier of pixels: gradient-boosted trees on colour and texture."""
 
-    def __init__(self, seed: int, trees: int = 60) -> None:
+    def __init__(self, seed: int, trees: int = 200) -> None:
         self._trees = trees
         self._settings = {
             "objective": "binary:logistic",
@@ -74,7 +74,12 @@ def iou(mapped: np.ndarray, truth: np.ndarray) -> float:
 
 
 def simulate(
-    pool: Pool, budget: Budget, *, seed: int, strategy: ActiveSettings | None
+    pool: Pool,
+    budget: Budget,
+    *,
+    seed: int,
+    strategy: ActiveSettings | None,
+    errors_known: bool = False,
 ) -> list[tuple[int, float]]:
     """(windows labelled, IoU on the held-out windows) after each round.
 
@@ -83,6 +88,8 @@ def simulate(
     seed : of the windows at the start, of random batches and of the learner; fold `seed` modulo
         the number of folds is held out. The windows at the start are the same for any strategy.
     strategy : how batches are chosen; None draws them at random.
+    errors_known : put the true share of wrong pixels in the place of all signs, which nobody can
+        know: how much any better sign could add.
     """
     rng = np.random.default_rng(seed)
     held = pool.fold == seed % (pool.fold.max() + 1)
@@ -104,7 +111,8 @@ def simulate(
         if strategy is None:
             labelled += list(rng.choice(left, budget.batch, replace=False))
         else:
-            labelled += list(next_batch(pool, left, rows, learner, places, budget.batch, strategy))
+            signs = (true_errors if errors_known else signs_of)(pool, left, learner)
+            labelled += list(next_batch(pool, signs, left, rows, places, budget.batch, strategy))
     return curve
 
 
@@ -116,25 +124,44 @@ def score(pool: Pool, rows: np.ndarray, learner: Learner) -> float:
     return iou(mapped, truth)
 
 
-def next_batch(
-    pool: Pool,
-    left: np.ndarray,
-    labelled: np.ndarray,
-    learner: Learner,
-    places: np.ndarray,
-    count: int,
-    settings: ActiveSettings,
-) -> np.ndarray:
-    """The windows that the project's strategy chooses, by the project's own functions."""
-    step = max(pool.labels.shape[1] // SIGN_PIXELS, 1)
-    probability = learner.probability(pool.features[left][:, :, ::step])
-    usable = pool.usable[left]
+def signs_of(pool: Pool, rows: np.ndarray, learner: Learner) -> pd.DataFrame:
+    """The signs of a wrong map that a simulation can have: uncertainty and disagreement."""
+    probability, usable = _some_pixels(pool, rows, learner), pool.usable[rows]
     doubt = np.where(usable[..., None], entropy_bits(probability), np.nan)
     signs = pd.DataFrame({"uncertainty": np.nanmean(doubt, axis=(1, 2))})
     if usable.shape[1] == 2:
         maps = probability >= 0.5
         differ = (maps[:, 0] != maps[:, 1]).mean(axis=1)
         signs["disagreement"] = np.where(usable.all(axis=1), differ, np.nan)
+    return signs
+
+
+def true_errors(pool: Pool, rows: np.ndarray, learner: Learner) -> pd.DataFrame:
+    """The true share of wrong pixels, as if it were the uncertainty."""
+    maps = _some_pixels(pool, rows, learner) >= 0.5
+    truth = pool.labels[rows][:, None, :: _step(pool)]
+    wrong = np.where(pool.usable[rows][..., None], maps != truth, np.nan)
+    return pd.DataFrame({"uncertainty": np.nanmean(wrong, axis=(1, 2))})
+
+
+def _some_pixels(pool: Pool, rows: np.ndarray, learner: Learner) -> np.ndarray:
+    return learner.probability(pool.features[rows][:, :, :: _step(pool)])
+
+
+def _step(pool: Pool) -> int:
+    return max(pool.labels.shape[1] // SIGN_PIXELS, 1)
+
+
+def next_batch(
+    pool: Pool,
+    signs: pd.DataFrame,
+    left: np.ndarray,
+    labelled: np.ndarray,
+    places: np.ndarray,
+    count: int,
+    settings: ActiveSettings,
+) -> np.ndarray:
+    """The windows that the project's strategy chooses, by the project's own functions."""
     facts = pd.DataFrame({"slope": pool.slope[left], "coverage_type": None})
     strata = assign_strata(facts, settings.strata)
     shares = {stratum.name: stratum.share for stratum in settings.strata}

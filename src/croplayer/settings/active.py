@@ -91,9 +91,10 @@ class ActiveSettings(Section):
         "bits, or the margin as 1 - |2p - 1|",
     )
     diversity: Share = Field(
-        0.5,
-        description="how much it counts that a block looks unlike everything labelled: 0 ranks by "
-        "the signs alone, 1 is k-centre greedy in the model's feature space",
+        0.3,
+        description="share of each stratum's candidates, those of highest priority, among which "
+        "the farthest from everything labelled are taken (k-centre greedy in the model's feature "
+        "space): 0 takes the highest priorities alone, 1 is k-centre greedy over all candidates",
     )
     strata: tuple[Stratum, ...] = Field(
         (
@@ -108,7 +109,7 @@ class ActiveSettings(Section):
         {}, description="existing products by name, e.g. worldcover"
     )
     windows_per_edge: int = Field(
-        4,
+        8,
         ge=1,
         le=64,
         description="a block is cut into so many times so many windows, and one of them is "

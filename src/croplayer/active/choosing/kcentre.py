@@ -1,4 +1,4 @@
-"""Diversity: k-centre greedy (core-set), weighted by how much a candidate promises."""
+"""Diversity: k-centre greedy (core-set selection)."""
 
 from __future__ import annotations
 
@@ -48,24 +48,18 @@ class CentreSet:
         np.minimum(self.distance, np.sqrt(np.einsum("ij,ij->i", gap, gap)), out=self.distance)
 
 
-def most_valuable(
-    priority: np.ndarray, distance: np.ndarray, allowed: np.ndarray, diversity: float
-) -> int:
-    """The candidate with the largest priority^(1 - diversity) x distance^diversity.
+def farthest(distance: np.ndarray, allowed: np.ndarray, priority: np.ndarray) -> int:
+    """The allowed candidate that is farthest from every centre: one step of k-centre greedy.
 
     Parameters
     ----------
-    priority : (n,) float64, 0-1.
-    distance : (n,) float64, not negative, to the nearest centre; infinite without any centre, and
-        then the priority alone decides.
+    distance : (n,) float64 to the nearest centre, infinite without any.
     allowed : (n,) bool, at least one of them.
-    diversity : 0 the highest priority alone, 1 the farthest candidate alone (k-centre greedy).
+    priority : (n,) float64, which decides between candidates equally far: all of them while there
+        is no centre.
 
     Returns its index; of equal ones the first.
     """
-    value = priority ** (1 - diversity)
-    if np.isfinite(distance[allowed]).all():
-        value = value * distance**diversity
-    else:
-        value = np.asarray(priority, dtype=np.float64)
-    return int(np.argmax(np.where(allowed, value, -1.0)))
+    here = np.flatnonzero(allowed)
+    last = here[distance[here] == distance[here].max()]
+    return int(last[np.argmax(priority[last])])

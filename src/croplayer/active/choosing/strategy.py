@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from croplayer.active.choosing.kcentre import CentreSet, most_valuable
+from croplayer.active.choosing.kcentre import CentreSet, farthest
 from croplayer.active.choosing.quotas import apportion, shares_of_strata, spread_evenly
 
 SIGNALS = ("alarm", "disagreement", "product", "uncertainty")
@@ -61,7 +61,7 @@ def choose_diverse(
     labelled: np.ndarray,
     diversity: float,
 ) -> tuple[list[int], list[float]]:
-    """Choose candidates one by one: promising, and unlike what is labelled or chosen already.
+    """Of the promising candidates those that are unlike what is labelled, and unlike each other.
 
     Parameters
     ----------
@@ -70,7 +70,9 @@ def choose_diverse(
     quotas : stratum -> how many, at most as many as it has candidates.
     embeddings : (n, dimensions) float64, places in the feature space.
     labelled : (k, dimensions) float64, places of what is labelled.
-    diversity : as `most_valuable`.
+    diversity : share of each stratum's candidates, those of highest priority, among which the
+        farthest are taken one by one (k-centre greedy); never fewer than the quota, which are
+        then all taken.
 
     Returns
     -------
@@ -78,12 +80,17 @@ def choose_diverse(
     chosen (infinite without any). The strata alternate, so that any beginning of the list keeps
     the quotas.
     """
+    priority = np.asarray(priority, dtype=np.float64)
     strata = np.asarray(strata, dtype=object)
-    free = np.ones(len(priority), dtype=bool)
+    free = np.zeros(len(priority), dtype=bool)
+    for name, quota in quotas.items():
+        members = np.flatnonzero(strata == name)
+        best = members[np.argsort(-priority[members], kind="stable")]
+        free[best[: max(quota, round(diversity * len(members)))]] = True
     centres = CentreSet(embeddings, labelled)
     chosen, distances = [], []
     for name in spread_evenly(quotas):
-        index = most_valuable(priority, centres.distance, free & (strata == name), diversity)
+        index = farthest(centres.distance, free & (strata == name), priority)
         chosen.append(index)
         distances.append(float(centres.distance[index]))
         centres.add(index)

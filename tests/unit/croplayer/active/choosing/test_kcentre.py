@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from croplayer.active.choosing.kcentre import CentreSet, most_valuable, standardised
+from croplayer.active.choosing.kcentre import CentreSet, farthest, standardised
 
 
 def greedy(points, start, count):
@@ -18,7 +18,7 @@ def greedy(points, start, count):
     centres = CentreSet(points, start)
     free, chosen = np.ones(len(points), bool), []
     for _ in range(count):
-        best = most_valuable(np.ones(len(points)), centres.distance, free, diversity=1)
+        best = farthest(centres.distance, free, np.ones(len(points)))
         chosen.append(best)
         centres.add(best)
         free[best] = False
@@ -64,20 +64,13 @@ def test_greedy_radius_is_at_most_twice_the_best(seed):
     assert radius(greedy(points, first, 2)) <= 2 * best + 1e-12
 
 
-def test_without_diversity_the_priority_decides_and_with_it_the_product():
-    priority = np.array([0.2, 0.9, 0.8, 0.9])
-    distance = np.array([5.0, 0.1, 1.0, 0.1])
-    every = np.ones(4, bool)
-    assert most_valuable(priority, distance, every, 0) == 1
-    assert most_valuable(priority, distance, every, 1) == 0
-    assert most_valuable(priority, distance, every, 0.5) == int(
-        np.argmax(np.sqrt(priority * distance))
-    )
-    assert most_valuable(priority, distance, np.array([0, 0, 1, 1], bool), 0) == 3
-
-
-def test_before_anything_is_labelled_the_priority_decides():
-    assert most_valuable(np.array([0.1, 0.7]), np.full(2, np.inf), np.ones(2, bool), 1) == 1
+def test_of_candidates_equally_far_the_more_promising_is_taken():
+    priority = np.array([0.2, 0.9, 0.8])
+    every = np.ones(3, bool)
+    assert farthest(np.array([1.0, 1.0, 2.0]), every, priority) == 2
+    assert farthest(np.array([2.0, 2.0, 1.0]), every, priority) == 1
+    assert farthest(np.full(3, np.inf), every, priority) == 1, "before anything is labelled"
+    assert farthest(np.full(3, np.inf), np.array([1, 0, 1], bool), priority) == 2
 
 
 def test_standardised_columns_have_one_scale_and_constant_ones_none():

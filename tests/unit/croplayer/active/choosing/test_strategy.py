@@ -72,20 +72,31 @@ def test_quotas_are_kept_and_nothing_is_chosen_twice(seed, diversity):
     assert all(np.isfinite(distances))
 
 
-def test_without_diversity_the_order_is_that_of_the_priority():
-    priority = np.array([0.1, 0.9, 0.5, 0.7])
-    chosen, _ = choose_diverse(
-        priority=priority, strata=["a"] * 4, quotas={"a": 3}, embeddings=np.zeros((4, 2)),
-        labelled=np.zeros((1, 2)), diversity=0,
+PRIORITY = np.array([0.1, 0.9, 0.5, 0.7, 0.8, 0.2])
+PLACES = np.array([[50.0, 0], [1, 0], [0, 0], [3, 0], [1.1, 0], [9, 0]])
+
+
+@pytest.mark.parametrize(
+    ("diversity", "pool"),
+    [(0, {1, 4}), (0.5, {1, 4, 3}), (0.8, {1, 4, 3, 2, 5}), (1, set(range(6)))],
+)
+def test_diversity_is_the_share_of_candidates_among_which_the_farthest_are_taken(diversity, pool):
+    chosen, distances = choose_diverse(
+        priority=PRIORITY, strata=["a"] * 6, quotas={"a": 2}, embeddings=PLACES,
+        labelled=np.array([[0.0, 0]]), diversity=diversity,
     )  # fmt: skip
-    assert chosen == [1, 3, 2]
+    first = max(pool, key=lambda i: PLACES[i, 0])
+    gaps = {i: min(PLACES[i, 0], abs(PLACES[i, 0] - PLACES[first, 0])) for i in pool - {first}}
+    second = max(gaps, key=gaps.get)
+    assert chosen == [first, second]
+    assert distances == pytest.approx([PLACES[first, 0], gaps[second]])
 
 
 def test_twins_are_not_chosen_one_after_the_other():
     places = np.array([[0.0, 0], [0, 0], [3, 0]])
     chosen, _ = choose_diverse(
         priority=np.array([1.0, 0.99, 0.4]), strata=["a"] * 3, quotas={"a": 2}, embeddings=places,
-        labelled=np.array([[9.0, 9]]), diversity=0.5,
+        labelled=np.array([[9.0, 9]]), diversity=1,
     )  # fmt: skip
     assert chosen == [0, 2]
 
