@@ -111,7 +111,7 @@ def choose_blocks(
     rng = np.random.default_rng([settings.seed, label_round])
     facts, ranked = select(facts, places, settings, rng)
     write_table(facts, scores)
-    extent = suggest_windows(ranked, measured, grid, settings, rng)
+    extent = suggest_windows(ranked, facts, measured, grid, settings, rng)
     ranked["extent_inclusion_probability"] = (
         ranked["inclusion_probability"] / settings.windows_per_edge**2
     )
@@ -127,7 +127,9 @@ def choose_blocks(
     write_geopackage(result, chosen, metadata=metadata, geometry_type="Polygon")
     write_geopackage(extent, suggested, metadata=metadata, geometry_type="Polygon")
     with atomic_path(table) as path:
-        result.drop(columns="geometry").to_csv(path, index=False, lineterminator="\n")
+        result.drop(columns="geometry").to_csv(
+            path, index=False, lineterminator="\n", float_format="%.6g"
+        )
     return result
 
 
@@ -220,6 +222,7 @@ def _feature_space(
 
 def suggest_windows(
     ranked: pd.DataFrame,
+    facts: pd.DataFrame,
     measured: Measured,
     grid: BlockGrid,
     settings: ActiveSettings,
@@ -228,9 +231,12 @@ def suggest_windows(
     """One window of each chosen block, the extent to label.
 
     The most doubtful window of a block of the strategy, any window with equal probability of a
-    random block. Columns: extent_id, rank, block_id, split, source (empty: the labels hold for
-    every source), inclusion_probability, geometry; EPSG:4326.
+    random block. Columns: extent_id, rank, block_id, split, source (the only one that shows the
+    block; empty where all do, and labels hold for every source), inclusion_probability, geometry;
+    EPSG:4326.
     """
+    can = facts[facts["state"] == CANDIDATE].groupby("block_id")["source"].nunique()
+    everywhere = set(can.index[can == facts["source"].nunique()])
     per_edge = settings.windows_per_edge
     rows = []
     for row in ranked.itertuples():
@@ -248,7 +254,7 @@ def suggest_windows(
                 "rank": row.rank,
                 "block_id": row.block_id,
                 "split": row.split,
-                "source": row.source,
+                "source": "" if row.block_id in everywhere else row.source,
                 "inclusion_probability": row.inclusion_probability / per_edge**2,
                 "geometry": shapely.box(*grid.window_bounds(window)),
             }

@@ -57,7 +57,7 @@ def cropland_fields(settings: LabelSettings, sources: Sequence[str]) -> tuple[Fi
 
 
 def extent_fields(sources: Sequence[str]) -> tuple[Field, ...]:
-    """Fields of the extents. A new one takes its id and split from the suggestion it lies on."""
+    """Fields of the extents. A new one takes what the suggestion says that it is drawn on."""
     return (
         Field(
             "extent_id",
@@ -88,7 +88,7 @@ def _common(sources: Sequence[str]) -> tuple[Field, ...]:
             "source",
             "drawn on",
             values=("", *sources),
-            default="''",
+            default=f"coalesce({_of_suggestion('source')}, '')",
             hint="empty if the label holds for every source",
         ),
         Field("annotator", "annotator", default=_USER),

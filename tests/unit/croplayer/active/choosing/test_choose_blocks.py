@@ -107,6 +107,14 @@ def test_the_suggested_extent_is_a_window_of_its_block(case, chosen):
         assert shapely.covers(shapely.buffer(block, 1e-9), window)
         assert window.area == pytest.approx(block.area / 16)
     assert windows["extent_id"].is_unique
+    assert set(windows["source"]) == {""}
+
+
+def test_labels_of_a_block_that_one_source_shows_hold_for_that_source(case):
+    everything = case.choose(SETTINGS.model_copy(update={"blocks": 500}), name="every")
+    windows = gpd.read_file(case.outputs("every")["suggested"]).set_index("block_id")
+    assert windows.loc[GRID.block_id(BLOCKS[2]), "source"] == "a"
+    assert (windows["source"] == "").sum() == len(everything) - 1
 
 
 def test_the_list_is_the_same_again_and_another_round_draws_others(case, chosen):

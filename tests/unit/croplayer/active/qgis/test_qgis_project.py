@@ -239,7 +239,7 @@ for window in layers["suggested_extents"].getFeatures():
     shrunk = window.geometry().buffer(-1e-4, 2)
     made = QgsVectorLayerUtils.createFeature(extents, shrunk, {}, context)
     ok = all(QgsVectorLayerUtils.validateAttribute(extents, made, k)[0] for k in range(len(made.fields())))
-    found["new"].append([window["extent_id"], window["split"], made["extent_id"], made["split"], ok])
+    found["new"].append([window["extent_id"], window["split"], made["extent_id"], made["split"], window["source"] == made["source"] and ok])
 made["split"] = "test"
 found["refused"] = not QgsVectorLayerUtils.validateAttribute(extents, made, extents.fields().indexOf("split"))[0]
 print("FOUND " + json.dumps(found))
