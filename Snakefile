@@ -87,6 +87,8 @@ rule model_comparison:
     """Segmentation models side by side on the same labels: table, page, pictures."""
     input:
         collect("results/{province}/model_comparison/models.html", province=PROVINCES),
+
+
 rule choose:
     """What to label next: a ranked list of blocks with reasons, and a QGIS project to label in."""
     input:

@@ -88,7 +88,7 @@ rule choose_blocks:
         "../../envs/croplayer.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
         gpu=1,
     params:
         sources=source_names,
@@ -124,7 +124,7 @@ rule plot_chosen:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         sources=source_names,
         title=key("province", "title"),
@@ -151,7 +151,7 @@ rule write_project:
         "../../envs/croplayer.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
     params:
         sources=source_names,
         grid=section("grid"),

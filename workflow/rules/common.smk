@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cropbase.errors import CropError
 from croplayer.active.choosing.product_files import product_files
-from croplayer.active.refresh import refresh_lock
 from croplayer.grid.blocks import ID_PATTERN
 from croplayer.settings.regions import region_of
 from croplayer.terrain.dem import find_dem_files

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from cropbase.config import Section
-from croplayer.settings.comparison import ComparisonSettings
 from croplayer.settings.active import ActiveSettings
+from croplayer.settings.comparison import ComparisonSettings
 from croplayer.settings.demo import DemoSettings
 from croplayer.settings.desk import DeskSettings
 from croplayer.settings.export import ExportSettings
@@ -78,6 +78,7 @@ class Settings(Section):
     )
     model_comparison: ModelComparisonSettings | None = Field(
         None, description="segmentation models side by side; null: none are compared"
+    )
     active: ActiveSettings = Field(
         ActiveSettings(), description="active learning: what to label next"
     )
