@@ -20,7 +20,7 @@ from croplayer.active.choosing.strategy import (
 )
 from croplayer.settings.active import ActiveSettings
 
-SIGN_PIXELS = 36
+SIGN_PIXELS = 16
 """Pixels of a window from which its signs are taken: enough to rank it."""
 
 
