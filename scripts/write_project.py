@@ -18,6 +18,7 @@ run_job(
         masks=by_source(snakemake.input.masks, snakemake.params.sources),
         grid=GridSettings(**snakemake.params.grid).grid(),
         labels=LabelSettings(**snakemake.params.labels),
+        label_round=snakemake.params.label_round,
         title=snakemake.params.title,
         project=Path(snakemake.output.project),
         virtual=Path(snakemake.output.virtual),

@@ -20,7 +20,8 @@ from croplayer.grid.planning import plan_blocks
 from croplayer.segmentation import storage
 from croplayer.segmentation.architectures import build_model
 from croplayer.settings.active import ActiveSettings
-from croplayer.settings.segmentation import ModelShape, SegmentationSettings
+from croplayer.settings.architectures import Mask2FormerShape
+from croplayer.settings.segmentation import SegmentationSettings
 
 GRID = BlockGrid(block_degrees=0.05, pixels_per_block=64, shard_degrees=0.2)
 BLOCKS = [Block(row, col) for row in range(1316, 1320) for col in range(5846, 5853)]
@@ -28,7 +29,7 @@ SOURCES = ("a", "b")
 HALO = 16
 MODEL_FOLDER = "segmentation/model"
 MODEL = SegmentationSettings(
-    shape=ModelShape(
+    shape=Mask2FormerShape(
         backbone="resnet",
         depths=(1, 1, 1, 1),
         widths=(8, 16, 16, 16),

@@ -56,7 +56,7 @@ def products_for_choosing(wildcards):
         lambda: [
             str(path)
             for name, product in products.items()
-            for path in product_files(name, product)
+            for path in files_of_product(name, product)
         ]
     )
 
@@ -95,7 +95,7 @@ rule choose_blocks:
         grid=section("grid"),
         active=section("active", leave_out=["in_every_run"]),
         segmentation=section("segmentation", only=INFERENCE_KEYS),
-        label_round=key("labels", "round"),
+        label_round=lambda wildcards: round_of(wildcards.province),
     script:
         "../../scripts/choose_blocks.py"
 
@@ -157,8 +157,9 @@ rule write_project:
         grid=section("grid"),
         labels=section(
             "labels",
-            only=["round", "cropland", "extents", "cropland_classes", "other_classes"],
+            only=["cropland", "extents", "cropland_classes", "other_classes"],
         ),
+        label_round=lambda wildcards: round_of(wildcards.province),
         title=key("province", "title"),
         new_labels="results/{province}/choosing/new_labels",
     script:

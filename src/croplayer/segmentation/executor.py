@@ -48,13 +48,20 @@ class ChipNetwork:
         rgb : uint8 (chips, rows, columns, 3), on the device.
         valid : bool (chips, rows, columns), on the device.
         """
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            outputs = self.model(self._images(rgb, valid))
+        return self.model.cropland_logits(outputs, tuple(valid.shape[1:])).float().sigmoid()
+
+    @torch.inference_mode()
+    def embedding(self, rgb: Tensor, valid: Tensor) -> Tensor:
+        """Encoder features of chips, averaged over each, float32 (chips, channels), in fp32."""
+        return self.model.embedding(self._images(rgb, valid)).float()
+
+    def _images(self, rgb: Tensor, valid: Tensor) -> Tensor:
         # The permuted view of rows, columns, bands already lies in memory with channels last.
         images = rgb.permute(0, 3, 1, 2).float() / 255
         images = torch.where(valid[:, None], images, self.model.mean[None, :, None, None])
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-            outputs = self.model(images)
-        return self.model.cropland_logits(outputs, tuple(valid.shape[1:])).float().sigmoid()
+        return images.contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def weighted(self, rgb: Tensor, valid: Tensor, weights: Tensor) -> Weighted:

@@ -71,7 +71,6 @@ def embed_blocks(
     return found
 
 
-@torch.inference_mode()
 def embed_chips(predictor: Predictor, rgb: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Encoder features of chips, averaged over each.
 
@@ -83,12 +82,11 @@ def embed_chips(predictor: Predictor, rgb: np.ndarray, valid: np.ndarray) -> np.
     Returns float32 (chips, channels).
     """
     parts = []
-    size = predictor.settings.inference_batch_size
-    for first in range(0, len(rgb), size):
-        part = slice(first, first + size)
-        filled = np.where(valid[part, ..., None], rgb[part] / np.float32(255), predictor.fill)
-        images = torch.from_numpy(filled.astype(np.float32)).permute(0, 3, 1, 2)
-        parts.append(predictor.model.embedding(images.to(predictor.device)).float().cpu().numpy())
+    for first in range(0, len(rgb), predictor.batch_size):
+        part = slice(first, first + predictor.batch_size)
+        images = torch.from_numpy(rgb[part]).to(predictor.device)
+        there = torch.from_numpy(valid[part]).to(predictor.device)
+        parts.append(predictor.network.embedding(images, there).cpu().numpy())
     return np.concatenate(parts)
 
 

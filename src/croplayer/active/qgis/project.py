@@ -39,6 +39,7 @@ def write_project(
     masks: Mapping[str, Sequence[Path]],
     grid: BlockGrid,
     labels: LabelSettings,
+    label_round: int,
     title: str,
     project: Path,
     virtual: Path,
@@ -51,54 +52,24 @@ def write_project(
     chosen, suggested : what `choose_blocks` wrote, beside the project.
     mosaics, probability, masks : source -> rasters of its shards.
     labels : the allowed classes, and the label files so far (shown, not to be edited).
+    label_round : number of the round that the labels so far belong to.
     virtual : folder for the virtual rasters, one a source and stage.
     new_labels : folder for `round_<n>/cropland.gpkg` and `extents.gpkg` of the next round; written
         empty where they do not exist, and never touched where they do.
     """
     sources = list(mosaics)
     home = project.parent
-    folder = new_labels / f"round_{labels.round + 1}"
+    folder = new_labels / f"round_{label_round + 1}"
     view = _view(chosen, next(iter(mosaics.values())), grid)
+    rasters = {"mosaic": mosaics, "probability": probability, "mask": masks}
+    prediction, imagery = _raster_layers(rasters, grid, virtual, home)
     groups = {
         "Label here": _label_layers(folder, labels, sources, home, view),
         "What to label": _chosen_layers(chosen, suggested, home, view),
         "Labels so far": _labels_so_far(labels, home, view),
-        "Prediction": [],
-        "Imagery": [],
+        "Prediction": prediction,
+        "Imagery": imagery,
     }
-    for k, source in enumerate(sources):
-        first = k == 0
-        stack = {"mosaic": mosaics, "probability": probability, "mask": masks}
-        made: dict[str, tuple[str, Bounds]] = {}
-        for stage, files in stack.items():
-            file = virtual / f"{stage}_{source}.vrt"
-            window = write_vrt(file, files[source], grid)
-            made[stage] = (_relative(file, home), grid.window_bounds(window))
-        groups["Prediction"] += [
-            layers.raster_layer(
-                f"cropland_mask_{source}",
-                f"mask {source}",
-                *made["mask"],
-                _mask_style(),
-                shown=False,
-            ),
-            layers.raster_layer(
-                f"cropland_probability_{source}",
-                f"probability {source}",
-                *made["probability"],
-                _probability_style(),
-                shown=False,
-            ),
-        ]
-        groups["Imagery"].append(
-            layers.raster_layer(
-                f"imagery_mosaic_{source}",
-                f"imagery {source}",
-                *made["mosaic"],
-                layers.true_colour(),
-                shown=first,
-            )
-        )
     document = _document({name: part for name, part in groups.items() if part}, title, view)
     text = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + to_text(document)
     with atomic_path(project) as path, zipfile.ZipFile(path, "w") as archive:
@@ -187,6 +158,34 @@ def _labels_so_far(labels: LabelSettings, home: Path, view: Bounds) -> list[Laye
         # QGIS reads GeoParquet only where its GDAL was built with Arrow.
         if path is not None and Path(path).exists() and Path(path).suffix != ".parquet"
     ]
+
+
+def _raster_layers(
+    rasters: Mapping[str, Mapping[str, Sequence[Path]]], grid: BlockGrid, virtual: Path, home: Path
+) -> tuple[list[Layer], list[Layer]]:
+    """(masks and probabilities, imagery) of every source; at first only A's imagery is shown."""
+    prediction, imagery = [], []
+    for source in rasters["mosaic"]:
+        placed = {}
+        for stage, files in rasters.items():
+            file = virtual / f"{stage}_{source}.vrt"
+            window = write_vrt(file, files[source], grid)
+            placed[stage] = (_relative(file, home), grid.window_bounds(window))
+        for stage, style in (("mask", _mask_style()), ("probability", _probability_style())):
+            layer_id, name = f"cropland_{stage}_{source}", f"{stage} {source}"
+            prediction.append(
+                layers.raster_layer(layer_id, name, *placed[stage], style, shown=False)
+            )
+        imagery.append(
+            layers.raster_layer(
+                f"imagery_mosaic_{source}",
+                f"imagery {source}",
+                *placed["mosaic"],
+                layers.true_colour(),
+                shown=not imagery,
+            )
+        )
+    return prediction, imagery
 
 
 def _mask_style() -> ElementTree.Element:

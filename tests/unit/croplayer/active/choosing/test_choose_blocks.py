@@ -12,8 +12,8 @@ from choosing_case import BLOCKS, GRID, SOURCES, Case, make_case
 from scipy import stats
 
 from cropbase.errors import CompletenessError, ConfigError
-from croplayer.active.choosing.choose import select
 from croplayer.active.choosing.embedding import chip_windows
+from croplayer.active.choosing.selection import select
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.settings.active import ActiveSettings
 
