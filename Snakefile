@@ -10,6 +10,7 @@ include: "workflow/rules/rounds.smk"
 include: "workflow/rules/cases.smk"
 include: "workflow/rules/products.smk"
 include: "workflow/rules/compared_models.smk"
+include: "workflow/rules/choosing.smk"
 
 
 wildcard_constraints:
