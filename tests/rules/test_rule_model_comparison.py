@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import geopandas as gpd
 import numpy as np
@@ -13,7 +14,7 @@ import shapely
 from rasterio.features import shapes as shapes_of
 from rasterio.transform import from_bounds
 from scipy import ndimage
-from workspaces import Workspace
+from workspaces import Workspace, made_once
 
 pytestmark = [pytest.mark.xdist_group("rules"), pytest.mark.timeout(600)]
 
@@ -25,9 +26,26 @@ MICRO = {"width": 8, "branch_blocks": 1, "integral_blocks": 1, "pyramid_width": 
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory) -> Workspace:
+def compared(tmp_path_factory, request) -> Workspace:
+    """A workspace in which the models have been compared, made once for all workers."""
+
+    def build(workspace: Workspace) -> None:
+        configure(workspace)
+        done = workspace.snakemake(TARGET)
+        assert done.returncode == 0, done.stdout[-3000:]
+
+    return made_once(tmp_path_factory, request, "model_comparison", build)
+
+
+@pytest.fixture
+def copy(compared, tmp_path) -> Workspace:
+    """A copy of it that a test may change."""
+    shutil.copytree(compared.folder, tmp_path / "w", copy_function=shutil.copy2)
+    return Workspace.at(tmp_path / "w")
+
+
+def configure(made: Workspace) -> None:
     """Green fields on brown ground, six labelled extents; all generated."""
-    made = Workspace(tmp_path_factory.mktemp("comparison") / "w")
     root = made.folder / "data"
     root.mkdir()
     rng = np.random.default_rng(0)
@@ -100,13 +118,10 @@ def workspace(tmp_path_factory) -> Workspace:
             },
         },
     )
-    return made
 
 
-def test_one_command_makes_table_page_and_plate(workspace):
-    done = workspace.snakemake(TARGET)
-    assert done.returncode == 0, done.stdout[-3000:]
-    table = pd.read_csv(workspace.folder / FOLDER / "models.csv").set_index("model")
+def test_one_command_makes_table_page_and_plate(compared):
+    table = pd.read_csv(compared.folder / FOLDER / "models.csv").set_index("model")
     assert table.loc["labels_one_pixel_aside", "iou_mean"] > 0.5
     table = table.drop("labels_one_pixel_aside")
     assert list(table.index) == ["pidnet", "pixel_baseline"]
@@ -118,38 +133,38 @@ def test_one_command_makes_table_page_and_plate(workspace):
         axis=None
     )
     assert table["train_chips_per_second_mean"].isna().tolist() == [False, True]
-    page = (workspace.folder / FOLDER / "models.html").read_text(encoding="utf-8")
+    page = (compared.folder / FOLDER / "models.html").read_text(encoding="utf-8")
     assert (
         page.count("<td>pidnet</td>") == 2
         and "data:image/png;base64" in page
         and "Generated data" in page
     )
-    metrics = json.loads((workspace.folder / FOLDER / "metrics.json").read_text())
+    metrics = json.loads((compared.folder / FOLDER / "metrics.json").read_text())
     assert metrics["pixel_baseline_iou_mean"] == pytest.approx(
         table.loc["pixel_baseline", "iou_mean"], rel=1e-4
     )
 
     folds = [
         {e["extent"] for e in json.loads(path.read_text())["extents"]}
-        for path in sorted((workspace.folder / FOLDER / "pidnet").glob("fold*_seed3/result.json"))
+        for path in sorted((compared.folder / FOLDER / "pidnet").glob("fold*_seed3/result.json"))
     ]
     assert len(folds) == 2 and not folds[0] & folds[1]
     assert folds[0] | folds[1] == {f"{name}/a" for name in "abcdef"}
 
 
-def test_another_model_trains_that_model_alone(workspace):
+def test_another_model_trains_that_model_alone(copy):
     more = {"segformer": {"architecture": "segformer", "preset": "tiny"}}
-    workspace.configure("demo", {"model_comparison": {"models": more}})
-    done = workspace.snakemake(TARGET, "-n")
+    copy.configure("demo", {"model_comparison": {"models": more}})
+    done = copy.snakemake(TARGET, "-n")
     assert done.returncode == 0, done.stdout[-2000:]
     jobs = [line for line in done.stdout.splitlines() if line.startswith("    wildcards: ")]
     trained = [line for line in jobs if "model=" in line]
     assert len(trained) == 2 and all("model=segformer" in line for line in trained)
 
 
-def test_a_province_without_a_comparison_says_so(workspace):
-    workspace.configure("demo", {"model_comparison": None})
-    done = workspace.snakemake(TARGET, "-n")
+def test_a_province_without_a_comparison_says_so(copy):
+    copy.configure("demo", {"model_comparison": None})
+    done = copy.snakemake(TARGET, "-n")
     assert done.returncode != 0
     assert "province demo compares no models" in done.stdout
     assert "Traceback" not in done.stdout
