@@ -38,7 +38,9 @@ def draw_imagery(rasters: RasterSet) -> Draw:
     return draw
 
 
-def draw_classes(read: Callable[[Frame, int], np.ndarray | None], colours: Mapping[int, str]) -> Draw:
+def draw_classes(
+    read: Callable[[Frame, int], np.ndarray | None], colours: Mapping[int, str]
+) -> Draw:
     """Draws codes in the colours given for some of them; the others are clear.
 
     Parameters
@@ -47,6 +49,7 @@ def draw_classes(read: Callable[[Frame, int], np.ndarray | None], colours: Mappi
     colours : code -> `#rrggbb`. The opacity of a pixel is the share of its samples that have any of
         these codes, its colour the mean of theirs.
     """
+
     def draw(frame: Frame) -> np.ndarray | None:
         codes = read(frame, TIMES)
         if codes is None:
@@ -66,7 +69,9 @@ def draw_classes(read: Callable[[Frame, int], np.ndarray | None], colours: Mappi
     return draw
 
 
-def codes_of(rasters: RasterSet, *, unknown: int = 255) -> Callable[[Frame, int], np.ndarray | None]:
+def codes_of(
+    rasters: RasterSet, *, unknown: int = 255
+) -> Callable[[Frame, int], np.ndarray | None]:
     """Reads class rasters, the nearest pixel; `unknown` where there is none."""
 
     def read(frame: Frame, times: int) -> np.ndarray | None:

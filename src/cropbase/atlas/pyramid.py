@@ -115,8 +115,8 @@ def choose_zoom(
     """The deepest of `zooms` at which the tiles of all layers fit into the budget.
 
     For each zoom, from the deepest, twelve tiles of every layer are drawn and encoded; their mean
-    size times the number of tiles, and a third more for the zooms above, may fill four fifths of the
-    budget. The coarsest zoom is taken whatever it costs.
+    size times the number of tiles, and a third more for the zooms above, may fill four fifths of
+    the budget. The coarsest zoom is taken whatever it costs.
     """
     coarsest, deepest = zooms
     for zoom in range(deepest, coarsest, -1):

@@ -1,7 +1,7 @@
 """Rasters in longitude and latitude, sampled at the pixels of Web Mercator tiles.
 
-Both projections are cylindrical: a column of a tile has one longitude, a row one latitude. So a tile
-is cut by looking up rows and columns, exactly, without a general warp.
+Both projections are cylindrical: a column of a tile has one longitude, a row one latitude. So a
+tile is cut by looking up rows and columns, exactly, without a general warp.
 """
 
 from __future__ import annotations
