@@ -11,6 +11,7 @@ include: "workflow/rules/cases.smk"
 include: "workflow/rules/products.smk"
 include: "workflow/rules/compared_models.smk"
 include: "workflow/rules/choosing.smk"
+include: "workflow/rules/report_parts.smk"
 
 
 wildcard_constraints:
@@ -110,6 +111,7 @@ include: "workflow/rules/comparison.smk"
 include: "workflow/rules/comparison_report.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/province_report.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/cells.smk"

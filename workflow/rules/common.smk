@@ -319,7 +319,7 @@ def figures_of(provinces):
     pages = [
         f"results/{p}/{page}"
         for p in provinces
-        for page in ["validation/accuracy.html", "plan/preview.html"]
+        for page in ["report.html", "validation/accuracy.html", "plan/preview.html"]
     ]
     return figures + pages
 
