@@ -22,6 +22,8 @@ MOST_ROWS = 200
 """Rows of a table on a page; the file has the others."""
 _SMALL_BYTES = 120_000
 _QUALITY = 88
+_LONG = 40
+"""Characters from which on a cell is given room."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,8 @@ def number_text(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _word(value: object) -> str:
+def _word(value: object) -> str | Cell:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
+    text = "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
+    return Cell(text, "long") if len(text) > _LONG else text

@@ -86,7 +86,8 @@ def leaflet_script() -> str:
         for words in (entry.split(" as ") for entry in found[1].strip().split(", "))
     ]
     exported = ", ".join(f"{name}: {inner}" for name, inner in pairs)
-    return f"const L = (() => {{\n{source[: found.start()]}\nreturn {{ {exported} }};\n}})();"
+    licence = (WEB / "vendor" / "leaflet" / "LICENSE").read_text(encoding="utf-8")
+    return f"/*\n{licence}*/\nconst L = (() => {{\n{source[: found.start()]}\nreturn {{ {exported} }};\n}})();"
 
 
 def definitions(entries: Iterable[tuple[str, str]]) -> str:
@@ -142,6 +143,7 @@ _MAP = """<section id="map-section"><h2>Map</h2>
 <div class="atlas">
 <div id="map" role="region"
  aria-label="Map: arrow keys move, plus and minus zoom, Enter tells of the middle"></div>
+<div id="legend" role="group" aria-label="Legend" aria-live="polite"></div>
 <form id="panel" aria-label="What the map shows"></form>
 </div>
 <p id="map-note" role="status"></p>

@@ -26,7 +26,7 @@ from cropbase.webmercator import TileMatrix
 log = logging.getLogger(__name__)
 
 TILE = 256
-SAMPLES = 12
+SAMPLES = 8
 """Tiles of a layer that are drawn to reckon what a zoom costs."""
 QUALITY = 80
 _FILL = 0.8
@@ -114,7 +114,7 @@ def choose_zoom(
 ) -> int:
     """The deepest of `zooms` at which the tiles of all layers fit into the budget.
 
-    For each zoom, from the deepest, twelve tiles of every layer are drawn and encoded; their mean
+    For each zoom, from the deepest, eight tiles of every layer are drawn and encoded; their mean
     size times the number of tiles, and a third more for the zooms above, may fill four fifths of
     the budget. The coarsest zoom is taken whatever it costs.
     """

@@ -185,7 +185,9 @@
     }
     if (!parts.length) return;
     const content = element("div", { class: "told", tabindex: "-1" }, ...parts);
-    L.popup({ maxWidth: 340, maxHeight: Math.max(map.getSize().y - 90, 160), autoPanPadding: [12, 12] }).setLatLng(latlng).setContent(content).openOn(map);
+    const { x: width, y: height } = map.getSize();
+    const room = { maxWidth: Math.min(340, width - 70), maxHeight: Math.max(Math.round(height * 0.62), 160), autoPanPadding: [10, 10] };
+    L.popup(room).setLatLng(latlng).setContent(content).openOn(map);
   };
   map.on("click", ({ latlng }) => tell(latlng));
   map.getContainer().addEventListener("keydown", (event) => {
@@ -210,7 +212,7 @@
   };
 
   // ---------------------------------------------------------------- panel
-  const legend = element("div", { id: "legend", "aria-live": "polite" });
+  const legend = document.getElementById("legend");
   const swatch = (colours) => {
     const style = colours.length > 1 ? `linear-gradient(to right, ${colours.join(", ")})` : colours[0];
     const made = element("span", { class: colours.length > 1 ? "ramp" : "swatch" });
@@ -301,7 +303,6 @@
     panel.append(fieldset("Lines", ...data.outlines.map((outline) => element("label", {}, element("input", { type: "checkbox", value: outline.key, checked: outline.shown, onchange: (event) => setLines(outline.key, event.target.checked) }), outline.title))));
     for (const outline of data.outlines) if (outline.shown) setLines(outline.key, true);
   }
-  panel.append(fieldset("Legend", legend));
   panel.addEventListener("submit", (event) => event.preventDefault());
   drawLegend();
 
