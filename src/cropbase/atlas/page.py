@@ -87,7 +87,8 @@ def leaflet_script() -> str:
     ]
     exported = ", ".join(f"{name}: {inner}" for name, inner in pairs)
     licence = (WEB / "vendor" / "leaflet" / "LICENSE").read_text(encoding="utf-8")
-    return f"/*\n{licence}*/\nconst L = (() => {{\n{source[: found.start()]}\nreturn {{ {exported} }};\n}})();"
+    body = source[: found.start()]
+    return f"/*\n{licence}*/\nconst L = (() => {{\n{body}\nreturn {{ {exported} }};\n}})();"
 
 
 def definitions(entries: Iterable[tuple[str, str]]) -> str:

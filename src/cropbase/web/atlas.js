@@ -186,7 +186,7 @@
     if (!parts.length) return;
     const content = element("div", { class: "told", tabindex: "-1" }, ...parts);
     const { x: width, y: height } = map.getSize();
-    const room = { maxWidth: Math.min(340, width - 70), maxHeight: Math.max(Math.round(height * 0.62), 160), autoPanPadding: [10, 10] };
+    const room = { maxWidth: Math.min(340, width - 110), maxHeight: Math.max(Math.round(height * 0.62), 160), autoPanPaddingTopLeft: [52, 10], autoPanPaddingBottomRight: [10, 10] };
     L.popup(room).setLatLng(latlng).setContent(content).openOn(map);
   };
   map.on("click", ({ latlng }) => tell(latlng));
