@@ -183,16 +183,23 @@
         if (rows.length) parts.push(element("table", {}, element("tbody", {}, ...rows)));
       }
     }
-    if (!parts.length) return;
-    const content = element("div", { class: "told", tabindex: "-1" }, ...parts);
+    if (!parts.length) return null;
+    const content = element("div", { class: "told" }, ...parts);
     const { x: width, y: height } = map.getSize();
     const room = { maxWidth: Math.min(340, width - 110), maxHeight: Math.max(Math.round(height * 0.62), 160), autoPanPaddingTopLeft: [52, 10], autoPanPaddingBottomRight: [10, 10] };
-    L.popup(room).setLatLng(latlng).setContent(content).openOn(map);
+    const popup = L.popup(room).setLatLng(latlng).setContent(content).openOn(map);
+    // It may be longer than the map is high: the keyboard must reach it to scroll.
+    const inner = popup.getElement().querySelector(".leaflet-popup-content");
+    for (const [name, value] of [["tabindex", "0"], ["role", "region"], ["aria-label", "What lies here"]]) inner.setAttribute(name, value);
+    return inner;
   };
   map.on("click", ({ latlng }) => tell(latlng));
   map.getContainer().addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target === map.getContainer()) tell(map.getCenter());
-    if (event.key === "Escape") map.closePopup();
+    if (event.key === "Enter" && event.target === map.getContainer()) tell(map.getCenter())?.focus();
+    if (event.key === "Escape") {
+      map.closePopup();
+      map.getContainer().focus();
+    }
   });
 
   // ---------------------------------------------------------------- outlines

@@ -135,7 +135,7 @@ def test_the_index_says_which_tiles_there_are(tmp_path):
         assert found == set(made.tiles["a"][int(zoom)])
 
 
-@pytest.mark.parametrize("budget", [900_000, 4_000_000])
+@pytest.mark.parametrize("budget", [3_000_000, 7_000_000])
 def test_tiles_stay_below_the_budget_and_use_it(tmp_path, budget):
     layers = [TileLayer(key, noise) for key in "ab"]
     made = write_pyramid(
