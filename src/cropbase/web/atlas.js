@@ -247,7 +247,7 @@
     for (const layer of data.layers) if (paneOf(layer) === name) shown.get(layer.key)?.setOpacity(opacity[name]);
   };
   const selection = (title, options, chosen, set) =>
-    element("label", { class: "select" }, title, element("select", { onchange: (event) => set(event.target.value) },
+    element("label", { class: "select" }, title, element("select", { "aria-label": title, onchange: (event) => set(event.target.value) },
       ...options.map(([value, text]) => element("option", { value, selected: value === chosen }, text))));
   const fieldset = (title, ...children) => element("fieldset", {}, element("legend", {}, title), ...children);
 

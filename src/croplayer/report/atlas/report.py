@@ -109,6 +109,9 @@ def write_province_report(
     Raises InputError for files that cannot be read.
     """
     plan = read_plan(results.blocks)
+    numbered, others, absent = item_parts(
+        CONTENTS, output.parent, parts={"always", *parts}, missing=WHEN
+    )
     layers, pyramid = _write_tiles(
         results,
         plan,
@@ -118,9 +121,6 @@ def write_province_report(
         attributions=_attributions(configuration),
         budget_bytes=round(tiles_megabytes * 1e6),
         threads=threads,
-    )
-    numbered, others, absent = item_parts(
-        CONTENTS, output.parent, parts={"always", *parts}, missing=WHEN
     )
     sources = ", ".join(f"{source} ({'AB'[k]})" for k, source in enumerate(results.mosaics))
     lead = [

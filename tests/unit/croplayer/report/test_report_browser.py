@@ -120,7 +120,7 @@ def test_blocks_are_coloured_by_what_is_chosen(look):
     tab.get_by_label("Coloured by").select_option("option")
     expect(tab.locator("#legend")).to_contain_text("Blocks: Integration option")
     tab.get_by_role("radio", name="none").check()
-    tab.get_by_label("Integrated map").uncheck()
+    tab.get_by_role("checkbox", name="Integrated map").uncheck()
     tab.get_by_label("Opacity of the blocks").fill("100")
     colours = """() => {
         const sheet = document.querySelector(".leaflet-blocks-pane canvas");
