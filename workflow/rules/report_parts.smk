@@ -1,6 +1,7 @@
 # What the rules of the standalone reports share: what a run has of the figures and tables, and the
 # configuration as its readers see it.
 
+from cropalloc.report.contents import case_contents
 from croplayer.report.contents import CONTENTS
 
 
@@ -79,3 +80,54 @@ def report_minutes(wildcards, attempt):
     """Resources function: time limit of a province's report, from the blocks that it counts."""
     blocks = sum(len(blocks) for blocks in shards_of(wildcards.province).values())
     return round((15 + blocks / 100) * attempt)
+
+
+def case_report_parts(wildcards):
+    """Params function: the parts of a case (cropalloc.report.contents.WHEN) that it has."""
+    case = wildcards.case
+    maps = case_of(case).case.stages == "maps"
+    has = {
+        "maps": maps,
+        "validated": maps and is_withheld(case),
+        "change": maps and len(years_of(case)) > 1,
+    }
+    return [part for part, there in has.items() if there]
+
+
+def case_report_items(wildcards):
+    """Input function: the figures and tables of a case's report."""
+    case = wildcards.case
+    parts = {"always", *case_report_parts(wildcards)}
+    return [
+        f"results/{case}/{item.path}"
+        for item in case_contents(years_of(case), parts_of(case))
+        if item.when in parts
+    ]
+
+
+def case_maps(wildcards):
+    """Input function: what the map of a case's report shows, [] where it makes no maps."""
+    if case_of(wildcards.case).case.stages == "statistics":
+        return []
+    home = f"results/{wildcards.case}"
+    return [
+        f"{home}/grid/cells.parquet",
+        f"{home}/statistics/units.parquet",
+        *each_year("results/{case}/maps/{year}")(wildcards),
+        *each_year("results/{case}/maps/account_{year}.csv")(wildcards),
+    ]
+
+
+def case_years(wildcards):
+    """Params function: the node years of a case."""
+    return years_of(wildcards.case)
+
+
+def case_jobs(wildcards):
+    """Params function: the parts that the allocation of a year is divided into."""
+    return parts_of(wildcards.case)
+
+
+def case_configuration(wildcards):
+    """Params function: the whole configuration of a case."""
+    return case_of(wildcards.case).model_dump(mode="json", exclude={"report"})

@@ -89,7 +89,7 @@ def draw_values(rasters: RasterSet, *, shades: Sequence[str], top: float) -> Dra
     table = np.array([rgb(shade) for shade in shades], dtype=np.uint8)
 
     def draw(frame: Frame) -> np.ndarray | None:
-        found = rasters.sample(frame)
+        found = rasters.sample(frame, resampling=Resampling.average)
         if found is None:
             return None
         values = np.where(found[1], found[0][0], 0).astype(np.float64)

@@ -98,7 +98,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Cells of a regular grid of degrees, counted from 90 N, 180 W."""
+    """Cells of a regular grid of degrees, counted from 90 N, 180 W; `word`: what one is called."""
 
     size_degrees: float
     ids: Sequence[str]
@@ -107,6 +107,7 @@ class Blocks:
     views: Sequence[BlockView]
     heads: Sequence[str]
     facts: Sequence[Fact]
+    word: str = "Block"
 
 
 def map_data(
@@ -179,6 +180,7 @@ def _outline(outline: Outline) -> dict[str, Any]:
 
 def _blocks(blocks: Blocks) -> dict[str, Any]:
     return {
+        "word": blocks.word,
         "size": blocks.size_degrees,
         "ids": list(blocks.ids),
         "rows": [int(row) for row in blocks.rows],

@@ -173,7 +173,7 @@
   const tell = (latlng) => {
     const parts = [];
     const k = blocks && places.get(`${Math.floor((90 - latlng.lat) / blocks.size)},${Math.floor((latlng.lng + 180) / blocks.size)}`);
-    if (k !== undefined && k !== null) parts.push(element("h3", {}, `Block ${blocks.ids[k]}`), blockTable(k));
+    if (k !== undefined && k !== null) parts.push(element("h3", {}, `${blocks.word} ${blocks.ids[k]}`), blockTable(k));
     for (const outline of data.outlines) {
       if (!lines.get(outline.key)?.on) continue;
       for (const feature of outline.features) {
@@ -290,7 +290,7 @@
     }
     for (const layer of layers) if (layer.shown) setLayer(layer, true);
   }
-  if (blocks) {
+  if (blocks?.views.length) {
     const options = [["", "none"], ...blocks.views.map((one) => [one.key, one.title])];
     const restyle = () => cells?.getLayers().forEach((cell, k) => cell.setStyle(styleOf(k)));
     const field = element("input", { type: "text", name: "block", autocomplete: "off", spellcheck: "false", placeholder: blocks.ids[0], "aria-label": "Id of a block" });

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from cropbase.atlas.page import definitions, folded
+from cropbase.atlas.foot import closing, origin
+from cropbase.atlas.page import definitions
 from cropbase.digests import file_sha256
-from cropbase.provenance import code_version, newest, package_versions
 from croplayer.report.results import pick, read_json
 from croplayer.settings.products import Product
 
@@ -56,17 +54,14 @@ def foot_html(
 
     Raises InputError for a lock, card or model that cannot be read.
     """
-    latest = newest(inputs)
-    run = [
-        ("Province", f"{title} ({province})"),
-        ("Data", note or "as configured; nothing generated"),
-        ("Code", f"croplayer {code_version()}"),
-        ("Newest input", "" if latest is None else f"{latest[1]}, {latest[0].as_posix()}"),
-        ("Packages", ", ".join(f"{k} {v}" for k, v in package_versions(PACKAGES).items())),
-    ]
     return "\n".join(
         [
-            definitions(run),
+            origin(
+                subject=("Province", f"{title} ({province})"),
+                note=note,
+                inputs=inputs,
+                packages=PACKAGES,
+            ),
             "<h3>Labels</h3>",
             definitions([("Round", str(label_round)), *_label_lines(lock)]),
             "<h3>Models</h3>",
@@ -76,12 +71,7 @@ def foot_html(
             ),
             "<h3>Imagery and products</h3>",
             definitions(_credits(imagery, products)),
-            folded(
-                "Configuration (without rates and manners of downloads)",
-                yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
-            ),
-            '<p class="small">Map drawn with Leaflet 1.9.4 (BSD-2-Clause), © 2010-2023 Volodymyr '
-            "Agafonkin, © 2010-2011 CloudMade; it is inside this page.</p>",
+            closing(configuration, less=", without what changes no result"),
         ]
     )
 
