@@ -28,7 +28,7 @@ def take_screenshot(page: Path, output: Path, *, blocks: str = "", theme: str = 
     if not page.is_file():
         raise InputError(f"there is no page {page}", remedy="make the report first")
     with headless_browser() as browser:
-        view = {"width": 1400, "height": 1060}
+        view = {"width": 1400, "height": 1240}
         tab = browser.new_context(viewport=view, color_scheme=theme).new_page()
         tab.goto(page.resolve().as_uri())
         if blocks:

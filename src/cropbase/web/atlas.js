@@ -30,7 +30,7 @@
   L.control.scale({ imperial: false }).addTo(map);
   const [west, south, east, north] = data.bounds;
   const ground = L.latLngBounds([south, west], [north, east]);
-  map.setMaxBounds(ground.pad(0.6));
+  map.setMaxBounds(ground.pad(3));
   map.fitBounds(ground, { padding: [8, 8], animate: false });
 
   // ---------------------------------------------------------------- tiles
