@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,14 +91,12 @@ def write_case_report(
         origin(subject=("Case", f"{title} ({name})"), note=note, inputs=inputs, packages=PACKAGES),
         closing(configuration, less="", with_map=maps is not None),
     ]
-    draft = tiles.with_name(f".{tiles.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    atlas = None
-    if maps is not None:
-        atlas = _atlas(maps, draft, tiles.name, round(tiles_megabytes * 1e6), threads)
-    shutil.rmtree(tiles, ignore_errors=True)
-    os.replace(draft, tiles)
+    if maps is None:
+        # The rule promises a folder.
+        tiles.mkdir(parents=True, exist_ok=True)
+        atlas = None
+    else:
+        atlas = _atlas(maps, tiles, round(tiles_megabytes * 1e6), threads)
     write_report(
         output,
         title=f"Harvested area of crops: {title}",
@@ -131,10 +127,8 @@ def _lead(maps: CaseMaps | None, years: Sequence[int]) -> list[str]:
     return lead
 
 
-def _atlas(
-    maps: CaseMaps, folder: Path, address: str, budget_bytes: int, threads: int
-) -> dict[str, Any]:
-    """What the map shows; the tiles are written into `folder`, which the page calls `address`."""
+def _atlas(maps: CaseMaps, folder: Path, budget_bytes: int, threads: int) -> dict[str, Any]:
+    """What the map shows; the tiles are written into `folder`."""
     files = {
         (crop, system, year): path
         for year, home in maps.folders.items()
@@ -155,7 +149,7 @@ def _atlas(
     )
     return map_data(
         bounds=bounds,
-        folder=address,
+        folder=folder.name,
         pyramid=pyramid,
         layers=layers,
         outlines=[_units(maps, cells, grid, files)],

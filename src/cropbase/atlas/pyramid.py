@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -141,7 +142,7 @@ def write_pyramid(
     budget_bytes: int,
     threads: int = 1,
 ) -> Pyramid:
-    """Cut all layers into tiles in `folder`, which is made anew.
+    """Cut all layers into tiles in `folder`, which is made anew and appears only whole.
 
     Parameters
     ----------
@@ -160,17 +161,21 @@ def write_pyramid(
     deepest = max(native_zoom(pixel_degrees), coarsest)
     zoom = choose_zoom(layers, boxes, zooms=(coarsest, deepest), budget_bytes=budget_bytes)
     wanted = _levels(tiles_over(boxes, zoom), (coarsest, zoom))
-    shutil.rmtree(folder, ignore_errors=True)
+    draft = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
     with ThreadPoolExecutor(threads) as pool:
         works = [
-            pool.submit(_write_layer, layer, wanted, (coarsest, zoom), folder) for layer in layers
+            pool.submit(_write_layer, layer, wanted, (coarsest, zoom), draft) for layer in layers
         ]
         sizes = {layer.key: work.result() for layer, work in zip(layers, works, strict=True)}
     while zoom > coarsest and _total(sizes) > budget_bytes:
         for layer in layers:
-            shutil.rmtree(folder / layer.key / str(zoom), ignore_errors=True)
+            shutil.rmtree(draft / layer.key / str(zoom), ignore_errors=True)
             del sizes[layer.key][zoom]
         zoom -= 1
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(draft, folder)
     tiles = {
         key: {level: frozenset(found) for level, found in levels.items()}
         for key, levels in sizes.items()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -175,8 +173,7 @@ def _write_tiles(
     budget_bytes: int,
     threads: int,
 ) -> tuple[list[RasterLayer], Pyramid]:
-    """The layers, and what was written of them; the folder appears only whole."""
-    draft = tiles.with_name(f".{tiles.name}.part")
+    """The layers, and what was written of them."""
     with ExitStack() as stack:
         layers = province_layers(
             mosaics=results.mosaics,
@@ -189,13 +186,11 @@ def _write_tiles(
         pyramid = write_pyramid(
             [layer.tiles for layer in layers],
             boxes=plan.bounds.to_numpy(),
-            folder=draft,
+            folder=tiles,
             pixel_degrees=grid.pixel_degrees,
             budget_bytes=budget_bytes,
             threads=threads,
         )
-    shutil.rmtree(tiles, ignore_errors=True)
-    os.replace(draft, tiles)
     return layers, pyramid
 
 
