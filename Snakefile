@@ -12,6 +12,7 @@ include: "workflow/rules/products.smk"
 include: "workflow/rules/compared_models.smk"
 include: "workflow/rules/choosing.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report_parts.smk"
 
 
 wildcard_constraints:
@@ -114,8 +115,10 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/block_figures.smk"
 include: "workflow/rules/examples.smk"
 include: "workflow/rules/provinces_report.smk"
+include: "workflow/rules/province_report.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/allocation.smk"
 include: "workflow/rules/crop_maps.smk"
+include: "workflow/rules/case_report.smk"

@@ -44,7 +44,12 @@ def test_every_product_is_there_and_opens(demo):
         with rasterio.open(path) as dataset:
             assert dataset.crs.to_epsg() == 4326
             assert set(pd.unique(dataset.read(1).ravel())) <= {0, 1, 254, 255}
-    assert (root / "report.html").stat().st_size > 100_000
+    for case in ("demo", "demo_allocation"):
+        page = demo.folder / "results" / case / "report.html"
+        assert 'id="atlas-data"' in page.read_text(encoding="utf-8")
+        tiles = list((page.parent / "report_files").rglob("*.webp"))
+        assert tiles and sum(path.stat().st_size for path in tiles) < 12e6
+    assert (root / "workflow.html").stat().st_size > 100_000
     metrics = json.loads((root / "metrics.json").read_text())
     assert 0 <= metrics["pixel_iou"] <= 1
 
@@ -107,7 +112,8 @@ def test_everything_says_that_it_is_generated(demo):
     root = results(demo)
     with rasterio.open(next((root / "mosaic" / "summer").glob("*.tif"))) as dataset:
         assert "generated" in " ".join(dataset.tags().values()).lower()
-    assert "generated" in (root / "report.html").read_text(encoding="utf-8").lower()
+    for page in ("report.html", "workflow.html"):
+        assert "generated" in (root / page).read_text(encoding="utf-8").lower()
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,10 @@ def case_targets(cases):
     files = []
     for name in cases:
         home = f"results/{name}"
-        files += [f"{home}/metrics.json", f"{home}/figures/harmonisation.png"]
+        files += [
+            f"{home}/{file}"
+            for file in ["metrics.json", "report.html", "figures/harmonisation.png"]
+        ]
         if case_of(name).case.stages == "statistics":
             continue
         files += [f"{home}/figures/crops_{year}.png" for year in years_of(name)]

@@ -330,6 +330,7 @@ def figures_of(provinces):
         f"results/{p}/{page}"
         for p in provinces
         for page in [
+            "report.html",
             "validation/accuracy.html",
             "plan/preview.html",
             "report/feature_facts.csv",

@@ -98,6 +98,7 @@ OUTSIDE_THE_DECISION = {
     "province": True,
     "plan": True,
     "export": True,
+    "report": True,
     "demo": True,
     "data_root": True,
     "terrain": {"dem"},

@@ -17,6 +17,7 @@ from cropalloc.settings.suitability import SuitabilitySettings
 from cropalloc.settings.synergy import SynergySettings
 from cropalloc.settings.systems import SystemsSettings
 from cropalloc.settings.validation import ValidationSettings
+from cropbase.atlas.settings import ReportSettings
 from cropbase.config import Section
 
 
@@ -49,6 +50,7 @@ class Case(Section):
         ValidationSettings(), description="statistics that were not used, other products"
     )
     change: ChangeSettings = Field(ChangeSettings(), description="shares, ellipses, profiles")
+    report: ReportSettings = Field(ReportSettings(), description="the standalone report")
     demo: AllocationDemoSettings | None = Field(
         None, description="the generated case; null everywhere else"
     )

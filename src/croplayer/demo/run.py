@@ -102,7 +102,7 @@ def run_snakemake(
     ]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, SERVER_VARIABLE: url, "PATH": path}
-    report = RESULTS / "report.html"
+    report = RESULTS / "workflow.html"
     metrics = [folder / "metrics.json" for folder in (RESULTS, CROP_RESULTS)]
     _unlock_after_a_kill([*snakemake, *common], environment)
     display = ["--logger", "rich"] if sys.stdout.isatty() else ["--quiet", "rules", "host"]
@@ -114,7 +114,7 @@ def run_snakemake(
     newest = max(path.stat().st_mtime for path in metrics)
     if report.exists() and report.stat().st_mtime >= newest:
         return code
-    print("Writing the report ...", flush=True)
+    print("Writing the report of the workflow ...", flush=True)
     draft = report.with_name("draft.html")
     made = subprocess.run(
         [*snakemake, "--quiet", "all", "--report", str(draft), *common],
@@ -186,5 +186,6 @@ def summary(seconds: float) -> str:
         f"  crop maps        {CROP_RESULTS}/maps/*/ha_*.tif, one a crop, system and year",
         f"  figures          {RESULTS}/figures/, {CROP_RESULTS}/figures/",
         f"  report           {RESULTS}/report.html (open in a browser)",
+        f"  how it was made  {RESULTS}/workflow.html: every job, rule and result",
     ]
     return "\n".join(lines)

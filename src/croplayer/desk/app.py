@@ -153,7 +153,7 @@ def _cut(
 
 
 def _read_pages() -> dict[str, tuple[bytes, str]]:
-    """Every file of `web/` by its name there: (content, type)."""
+    """Every file of `web/`, and of what is shared, by its name there: (content, type)."""
     found: dict[str, tuple[bytes, str]] = {}
 
     def walk(folder: Traversable, prefix: str) -> None:
@@ -167,4 +167,5 @@ def _read_pages() -> dict[str, tuple[bytes, str]]:
                 found[prefix + entry.name] = (entry.read_bytes(), kind)
 
     walk(files("croplayer.desk") / "web", "")
+    walk(files("cropbase") / "web" / "vendor", "vendor/")
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 
+from cropbase.atlas.sampling import RasterSet
 from cropbase.errors import InputError
 from croplayer.active.refresh import current_round
 from croplayer.desk.facts import Facts
@@ -18,7 +19,7 @@ from croplayer.desk.labeltable import rows_of
 from croplayer.desk.orders import ORDERS, orders_of
 from croplayer.desk.store import Store
 from croplayer.desk.tasks import Task, tasks_of
-from croplayer.desk.tiles import Layer, TileCutter
+from croplayer.desk.tiles import TileCutter
 from croplayer.grid import Block, BlockGrid
 from croplayer.grid.planning import read_plan
 from croplayer.settings import Settings, load_settings
@@ -90,14 +91,16 @@ def open_province(
     tasks = tasks_of(sources)
     blocks = _plan_of(folder, name)
     blocks["county"] = blocks["county"].fillna("") if "county" in blocks else ""
-    imagery = {source: Layer.open(folder / "mosaic" / source) for source in sources}
+    imagery = {
+        source: RasterSet.open((folder / "mosaic" / source).glob("*.tif")) for source in sources
+    }
     if not any(layer.files for layer in imagery.values()):
         raise InputError(
             f"province {name!r} has no mosaic yet",
             given=f"no GeoTIFF in {folder / 'mosaic'}",
             remedy=f"run the workflow first: snakemake --config provinces={name}",
         )
-    masks = {source: Layer.open(folder / "mask" / source) for source in sources}
+    masks = {source: RasterSet.open((folder / "mask" / source).glob("*.tif")) for source in sources}
     facts = Facts(folder, sources)
     sampled = _sampled(blocks, settings.desk.every_blocks)
     orders, reasons = orders_of(sampled, facts, settings.desk.double_seed, ranked)

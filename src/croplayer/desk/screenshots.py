@@ -7,7 +7,6 @@ that pictures leave no answers behind.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cropbase.atomic import atomic_path
-from cropbase.errors import DependencyError
+from cropbase.browser import headless_browser
 from cropbase.jobs import run_command
 from croplayer.desk.province import open_province
 from croplayer.desk.server import in_background
@@ -24,38 +23,18 @@ from croplayer.desk.server import in_background
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-"""Names of the browser's program, the first that there is."""
-
-
-def browser_path() -> str:
-    """The system's Chromium. Raises DependencyError if there is none."""
-    for name in BROWSERS:
-        if (path := shutil.which(name)) is not None:
-            return path
-    raise DependencyError(
-        "no Chromium was found", given=", ".join(BROWSERS), remedy="Debian: apt install chromium"
-    )
-
 
 def take_screenshots(province: str, folder: Path, *, config_folder: Path) -> list[Path]:
     """Write `desk_coverage.jpg`, `desk_semantic.jpg` and `desk_options.jpg` into `folder`.
 
     Raises DependencyError where playwright or Chromium is not installed.
     """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise DependencyError(
-            "the package playwright is not installed", remedy="pip install playwright"
-        ) from None
     made = []
     with (
         tempfile.TemporaryDirectory() as scratch,
         _served(province, config_folder, Path(scratch) / "desk.sqlite") as address,
-        sync_playwright() as playwright,
+        headless_browser() as browser,
     ):
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
         for name, theme, steps in _PICTURES:
             size = {"width": 1280, "height": 720}
             page = browser.new_context(viewport=size, color_scheme=theme).new_page()
@@ -68,7 +47,6 @@ def take_screenshots(province: str, folder: Path, *, config_folder: Path) -> lis
             made.append(folder / f"desk_{name}.jpg")
             with atomic_path(made[-1]) as path:
                 page.screenshot(path=path, type="jpeg", quality=82)
-        browser.close()
     return made
 
 

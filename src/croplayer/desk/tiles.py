@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from cropbase.rasters import open_raster
+from cropbase.atlas.sampling import RasterSet
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.report.shards import read_codes, read_imagery
 from croplayer.report.style import OPTION_COLOURS, Extent
@@ -40,43 +40,13 @@ class Picture:
     media_type: str
 
 
-@dataclass(frozen=True)
-class Layer:
-    """The shard rasters of one stage and source, and where each lies (EPSG:4326)."""
-
-    files: tuple[tuple[Path, Extent], ...]
-
-    @classmethod
-    def open(cls, folder: Path) -> Layer:
-        """The rasters of a folder; none if it is not there. InputError if one is damaged."""
-        files = []
-        for path in sorted(folder.glob("*.tif")):
-            with open_raster(path) as dataset:
-                files.append((path, tuple(dataset.bounds)))
-        return cls(tuple(files))
-
-    def meeting(self, extent: Extent) -> list[Path]:
-        """The rasters that show `extent`: one that holds it whole, or all that meet it.
-
-        Mosaics overlap by their halo, where they are the same: one of them is enough.
-        """
-        west, south, east, north = extent
-        found = []
-        for path, (left, bottom, right, top) in self.files:
-            if left <= west and right >= east and bottom <= south and top >= north:
-                return [path]
-            if left < east and right > west and bottom < north and top > south:
-                found.append(path)
-        return found
-
-
 class TileCutter:
     """Cuts tiles, and keeps the last ones.
 
     Parameters
     ----------
     grid : the global grid.
-    imagery, masks : layer of each source, A first.
+    imagery, masks : rasters of each source, A first.
     cache_bytes : how much encoded tiles may take.
     """
 
@@ -84,8 +54,8 @@ class TileCutter:
         self,
         grid: BlockGrid,
         *,
-        imagery: Mapping[str, Layer],
-        masks: Mapping[str, Layer],
+        imagery: Mapping[str, RasterSet],
+        masks: Mapping[str, RasterSet],
         cache_bytes: int = 64_000_000,
     ) -> None:
         self._grid = grid

@@ -6,22 +6,12 @@ after those of the paper.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from cropbase.atlas.items import Item
 
-When = Literal[
-    "always",
-    "products",
-    "reference",
-    "model_comparison",
-    "choosing",
-    "own_coverage",
-    "own_segmentation",
-    "own_semantic",
-    "own_integration",
-]
+__all__ = ["CONTENTS", "WHEN", "Item"]
+
 _BORROWED = "the model of another province is used (configuration: models)"
-WHEN: dict[When, str] = {
+WHEN: dict[str, str] = {
     "always": "this run did not make it",
     "products": "no products are compared (configuration: comparison.products)",
     "reference": "there is no reference sample (configuration: comparison.reference)",
@@ -32,30 +22,7 @@ WHEN: dict[When, str] = {
     "own_semantic": _BORROWED,
     "own_integration": _BORROWED,
 }
-"""Parts that not every run has, and what the report says where one is missing."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One figure or table of a run.
-
-    Parameters
-    ----------
-    number : of the paper, such as "Figure 12"; "" for what the paper does not have.
-    key : unique name, which addresses of the page end with.
-    kind : how it is shown: a PNG as a picture, a CSV or Parquet file as a table.
-    path : relative to results/{province}.
-    title, caption : one line, and what a reader must know, with units.
-    when : the part of a run that makes it; rules ask for it only where the run has that part.
-    """
-
-    number: str
-    key: str
-    kind: Literal["figure", "table"]
-    path: str
-    title: str
-    caption: str
-    when: When = "always"
+"""Parts of a run (`Item.when`), and what the report says where one is missing."""
 
 
 def _block_item(number: str, key: str, title: str, caption: str) -> Item:

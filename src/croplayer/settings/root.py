@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from cropbase.atlas.settings import ReportSettings
 from cropbase.config import Section
 from croplayer.settings.active import ActiveSettings
 from croplayer.settings.comparison import ComparisonSettings
@@ -93,6 +94,7 @@ class Settings(Section):
         ComparisonSettings(), description="existing products, and the reference sample"
     )
     export: ExportSettings = Field(ExportSettings(), description="county files")
+    report: ReportSettings = Field(ReportSettings(), description="the standalone report")
     desk: DeskSettings = Field(DeskSettings(), description="the review desk")
     demo: DemoSettings | None = Field(
         None, description="the generated province; null everywhere else"

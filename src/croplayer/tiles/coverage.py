@@ -8,10 +8,10 @@ from math import ceil
 import numpy as np
 
 from cropbase.errors import InputError
+from cropbase.webmercator import TileMatrix
 from croplayer.grid import Block, BlockGrid
 from croplayer.settings.sources import MbtilesSource, RasterSource, XyzSource
 from croplayer.tiles.datum import wgs84_to_gcj02
-from croplayer.tiles.webmercator import TileMatrix
 
 _SAMPLES = 9
 """Positions along an edge of a block at which the offset of GCJ-02 is evaluated; between them it

@@ -16,6 +16,7 @@ import httpx
 
 from cropbase.errors import CropError
 from cropbase.jobs import progress
+from cropbase.webmercator import quadkey
 from croplayer.settings.sources import XyzSource
 from croplayer.tiles.errors import ProviderDownError, ProviderRefusedError, QuotaReachedError
 from croplayer.tiles.ledger import ABSENT, REJECTED, STORED, PendingTile, TileRecord
@@ -23,7 +24,6 @@ from croplayer.tiles.limiter import RateLimiter
 from croplayer.tiles.quota import DailyQuota
 from croplayer.tiles.response import Answer, Verdict, ask
 from croplayer.tiles.store import PartialStore
-from croplayer.tiles.webmercator import quadkey
 
 log = logging.getLogger(__name__)
 

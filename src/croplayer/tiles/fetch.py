@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from cropbase.webmercator import TileMatrix
 from croplayer.grid import Block, BlockGrid
 from croplayer.settings.sources import XyzSource
 from croplayer.tiles.checks import api_key, check_terms, with_server
@@ -22,7 +23,6 @@ from croplayer.tiles.errors import TilesFailedError
 from croplayer.tiles.ledger import ABSENT, REJECTED, STORED
 from croplayer.tiles.quota import DailyQuota
 from croplayer.tiles.store import PartialStore
-from croplayer.tiles.webmercator import TileMatrix
 
 log = logging.getLogger(__name__)
 

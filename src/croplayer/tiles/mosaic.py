@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from cropbase.errors import CompletenessError, InputError
 from cropbase.jobs import progress
 from cropbase.rasters import write_cog
+from cropbase.webmercator import TileMatrix
 from croplayer.grid import Block, BlockGrid, PixelWindow
 from croplayer.settings.mosaic import MosaicSettings
 from croplayer.settings.sources import MbtilesSource, RasterSource, XyzSource
@@ -21,7 +22,6 @@ from croplayer.tiles.coverage import covering_tiles
 from croplayer.tiles.ledger import TileReader
 from croplayer.tiles.raster_reader import RasterImagery
 from croplayer.tiles.tile_reader import TileImagery
-from croplayer.tiles.webmercator import TileMatrix
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from cropbase.webmercator import TileMatrix
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.tiles.coverage import pixel_edges
 from croplayer.tiles.datum import wgs84_to_gcj02
@@ -14,7 +15,6 @@ from croplayer.tiles.image import decode_tile
 from croplayer.tiles.kernels import Canvas, Method, sample_scattered, sample_separable, taps
 from croplayer.tiles.lattice import parts, positions
 from croplayer.tiles.ledger import TileReader
-from croplayer.tiles.webmercator import TileMatrix
 
 _CACHE_BYTES = 64 * 1024 * 1024
 

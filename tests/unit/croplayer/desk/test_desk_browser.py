@@ -9,13 +9,13 @@ import sqlite3
 
 import pytest
 
-from croplayer.desk.screenshots import BROWSERS, browser_path
+from cropbase.browser import BROWSERS, headless_browser
 from croplayer.desk.server import in_background
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 # A busy machine is no fault of the page.
 expect.set_options(timeout=20_000)
@@ -28,11 +28,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_playwright() as playwright:
-        # No sandbox: tests run as root in containers, where Chromium refuses to start with one.
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+    with headless_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -12,13 +12,16 @@ from desk_province import GRID, PIXELS, SOURCES
 from PIL import Image
 from scipy import ndimage
 
-from croplayer.desk.tiles import MASK_COLOURS, TILE, Layer, TileCutter
+from cropbase.atlas.sampling import RasterSet
+from croplayer.desk.tiles import MASK_COLOURS, TILE, TileCutter
 
 
 @pytest.fixture
 def cutter(tiny):
     layers = {
-        stage: {s: Layer.open(tiny.results / "tiny" / stage / s) for s in SOURCES}
+        stage: {
+            s: RasterSet.open((tiny.results / "tiny" / stage / s).glob("*.tif")) for s in SOURCES
+        }
         for stage in ("mosaic", "mask")
     }
     return TileCutter(GRID, imagery=layers["mosaic"], masks=layers["mask"])
@@ -99,7 +102,7 @@ def test_the_cache_gives_the_same_and_notices_a_new_file(tiny, cutter):
 
 
 def test_the_cache_holds_no_more_than_it_may(tiny):
-    layer = Layer.open(tiny.results / "tiny" / "mosaic" / "google")
+    layer = RasterSet.open((tiny.results / "tiny" / "mosaic" / "google").glob("*.tif"))
     small = TileCutter(GRID, imagery={"google": layer}, masks={}, cache_bytes=1)
     x, y = (n // TILE for n in tiny.origin)
     one = small.imagery("google", 0, x, y)[1]()

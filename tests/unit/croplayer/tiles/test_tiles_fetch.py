@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from cropbase.webmercator import TileMatrix
 from croplayer.grid import Block, BlockGrid
 from croplayer.settings.sources import XyzSource
 from croplayer.tiles import FetchSummary, count_tiles, fetch_tiles
@@ -30,7 +31,6 @@ from croplayer.tiles.errors import (
 from croplayer.tiles.ledger import TileRecord
 from croplayer.tiles.response import parse_retry_after
 from croplayer.tiles.store import PartialStore
-from croplayer.tiles.webmercator import TileMatrix
 
 HALO = 40
 

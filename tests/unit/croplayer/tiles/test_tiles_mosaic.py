@@ -15,6 +15,7 @@ from rasterio.transform import Affine
 from rasterio.warp import Resampling, reproject
 
 from cropbase.errors import CompletenessError, InputError
+from cropbase.webmercator import TileMatrix
 from croplayer.grid import Block, BlockGrid
 from croplayer.settings.mosaic import MosaicSettings
 from croplayer.settings.sources import MbtilesSource, XyzSource
@@ -24,7 +25,6 @@ from croplayer.tiles.datum import wgs84_to_gcj02
 from croplayer.tiles.errors import TileStoreError
 from croplayer.tiles.ledger import TileRecord
 from croplayer.tiles.store import PartialStore
-from croplayer.tiles.webmercator import TileMatrix
 
 HALF_M = 20037508.342789244
 HALO = 24

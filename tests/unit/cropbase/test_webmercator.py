@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 from cropbase.errors import InputError
+from cropbase.webmercator import MAX_LATITUDE, TileMatrix, quadkey
 from croplayer.grid import Block, BlockGrid
 from croplayer.settings.sources import RasterSource, XyzSource
 from croplayer.tiles.coverage import count_tiles, covering_tiles
 from croplayer.tiles.datum import wgs84_to_gcj02
-from croplayer.tiles.webmercator import MAX_LATITUDE, TileMatrix, quadkey
 
 HALF_M = 20037508.342789244
 TO_MERCATOR = Transformer.from_crs("EPSG:4326", "EPSG:3857", always_xy=True)

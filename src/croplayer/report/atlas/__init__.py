@@ -1,0 +1,1 @@
+"""The standalone report of a province: `results/<province>/report.html` and its tiles."""
