@@ -17,7 +17,8 @@ from cropbase.jobs import progress
 from cropbase.tables import read_table
 from croplayer.blocks.classes import UNUSABLE
 from croplayer.grid import BlockGrid
-from croplayer.report.blocks import _TEXT, _option_words, _span
+from croplayer.report.block_classes import WORDS, option_words
+from croplayer.report.block_maps import value_span
 from croplayer.report.style import COVERAGE_COLOURS, OPTION_COLOURS, SEMANTIC_COLOURS
 from croplayer.validation.maps import ShardedMap
 
@@ -105,7 +106,7 @@ def block_data(
     def of(source: str, column: str) -> list:
         return by_source.xs(source, level="source")[column].reindex(ids).tolist()
 
-    words = _option_words(list(sources))
+    words = option_words(list(sources))
     facts = [
         Fact("county", "", [plan["county"].tolist()]),
         Fact("inside the province", "ha", [plan["inside_ha"].tolist()]),
@@ -159,13 +160,13 @@ def _views(
         ("coverage_type", "Coverage type (Fig. 6)", COVERAGE_COLOURS),
         ("semantic_class", "Semantic class (Fig. 9)", SEMANTIC_COLOURS),
     ):
-        classes = {name: (_TEXT[name], colour) for name, colour in colours.items()}
+        classes = {name: (WORDS[name], colour) for name, colour in colours.items()}
         views += [
             BlockView(f"{column}_{source}", f"{title}: {source}", of(source, column), classes)
             for source in sources
         ]
     sharpness = {source: of(source, "sharpness") for source in sources}
-    low, high = _span(pd.Series(np.concatenate(list(sharpness.values())), dtype=float))
+    low, high = value_span(pd.Series(np.concatenate(list(sharpness.values())), dtype=float))
     views += [
         BlockView(
             f"sharpness_{source}",
@@ -182,7 +183,7 @@ def _views(
         ("slope", "Slope, median", "degrees"),
     ):
         values = once[column].astype(float)
-        low, high = (0.0, 1.0) if column == "consistency" else _span(values)
+        low, high = (0.0, 1.0) if column == "consistency" else value_span(values)
         views.append(
             BlockView(
                 column,
@@ -213,7 +214,7 @@ def _together(paths: Sequence[Path]) -> pd.DataFrame:
 
 
 def _worded(values: list) -> list:
-    return [_TEXT.get(value, value) if isinstance(value, str) else value for value in values]
+    return [WORDS.get(value, value) if isinstance(value, str) else value for value in values]
 
 
 def _probability(chosen: pd.DataFrame) -> list[float | None]:
