@@ -4,9 +4,11 @@ from pathlib import Path
 
 from cropbase.jobs import run_job
 from croplayer.active.choosing.choose import choose_blocks
+from croplayer.comparison.download import listed_files
 from croplayer.paths import by_source
 from croplayer.settings.active import ActiveSettings
 from croplayer.settings.grid import GridSettings
+from croplayer.settings.products import ProductRaster
 from croplayer.settings.segmentation import SegmentationSettings
 
 run_job(
@@ -21,6 +23,10 @@ run_job(
         terrain=[Path(path) for path in snakemake.input.get("terrain", [])],
         semantic=Path(snakemake.input.semantic) if snakemake.input.get("semantic") else None,
         extents=Path(snakemake.input.extents) if snakemake.input.get("extents") else None,
+        products={
+            name: (ProductRaster(**raster), listed_files(snakemake.params.files[name]))
+            for name, raster in snakemake.params.products.items()
+        },
         grid=GridSettings(**snakemake.params.grid).grid(),
         settings=ActiveSettings(**snakemake.params.active),
         segmentation=SegmentationSettings(**snakemake.params.segmentation),

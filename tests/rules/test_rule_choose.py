@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import shapely
 from choosing_case import BLOCKS, GRID, make_case
 from workspaces import Workspace
@@ -14,6 +16,17 @@ pytestmark = [pytest.mark.xdist_group("rules"), pytest.mark.timeout(600)]
 RULES = ("choose_blocks", "plot_chosen", "write_project")
 ONLY_OURS = ("choose", "--rerun-triggers", "mtime", "--allowed-rules", *RULES)
 """The rules that make the inputs are forbidden: those are there, made by this test."""
+
+
+def write_product(path):
+    """A made raster with codes of WorldCover over the province: tree cover and cropland."""
+    west, south, east, north = shapely.union_all([GRID.polygon(block) for block in BLOCKS]).bounds
+    codes = np.random.default_rng(0).choice(np.array([10, 40], dtype=np.uint8), (200, 350))
+    with rasterio.open(
+        path, "w", driver="GTiff", height=200, width=350, count=1, dtype="uint8", crs="EPSG:4326",
+        transform=rasterio.transform.from_bounds(west, south, east, north, 350, 200), nodata=0,
+    ) as dataset:  # fmt: skip
+        dataset.write(codes, 1)
 
 
 @pytest.fixture
@@ -30,6 +43,7 @@ def workspace(tmp_path) -> Workspace:
     ).to_file(data / "counties.gpkg")
     for name in ("a", "b"):
         (data / f"{name}.tif").touch()
+    write_product(data / "made_worldcover.tif")
     made.configure(
         "demo",
         {
@@ -47,6 +61,13 @@ def workspace(tmp_path) -> Workspace:
             },
             "segmentation": {"chip_pixels": 64, "inference_chip_pixels": 64, "overlap_pixels": 0},
             "active": {"blocks": 5, "chips_per_edge": 1},
+            "comparison": {
+                "products": {
+                    "worldcover": {"files": ["data/made_*.tif"]},
+                    "clcd": None,
+                    "globeland30": None,
+                },
+            },
         },
     )
     return made
@@ -58,6 +79,7 @@ def test_the_target_makes_list_map_pictures_and_project(workspace):
     root = workspace.folder / "results" / "demo"
     table = pd.read_csv(root / "choosing" / "chosen.csv")
     assert table["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert table["product_worldcover"].between(0.4, 0.6).all()  # made at random
     assert {p.stem for p in (root / "choosing/thumbnails").glob("*.png")} == set(table["block_id"])
     for name in ("choosing/project.qgz", "choosing/chosen.gpkg", "figures/chosen.png"):
         assert (root / name).stat().st_size > 1000, name
@@ -79,8 +101,7 @@ def test_a_province_of_one_source_without_interpreted_blocks_or_dem_can_choose(w
 
 
 def test_a_product_that_is_not_there_is_named(workspace):
-    product = {"paths": ["data/worldcover*.tif"], "cropland_values": [40]}
-    workspace.configure("demo", {"active": {"products": {"worldcover": product}}})
+    (workspace.folder / "data" / "made_worldcover.tif").unlink()
     result = workspace.snakemake("choose", "-n")
     assert result.returncode != 0 and "Traceback" not in result.stdout
-    assert "active.products.worldcover.paths" in result.stdout, result.stdout
+    assert "comparison.products.worldcover.files" in result.stdout, result.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import geopandas as gpd
@@ -18,6 +19,8 @@ NEVER = {
     *("train_coverage", "assess_quality"),
 }
 MODEL = "results/demo/segmentation/model/model.safetensors"
+IMPORTED = "results/demo/labels/polygons.parquet"
+DECISION = "results/demo/rounds/1/decision.json"
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,7 @@ def test_a_round_of_the_same_labels_trains_nothing(copy):
 
 def test_an_old_round_replays_to_the_same_bytes(copy):
     first = what_is_learned(copy)
+    decision = (copy.folder / DECISION).read_bytes()
     drop_a_polygon(copy)
     done = copy.snakemake(MODEL)
     assert done.returncode == 0, done.stdout
@@ -90,9 +94,35 @@ def test_an_old_round_replays_to_the_same_bytes(copy):
     assert second[MODEL.removeprefix("results/demo/")] != first[MODEL.removeprefix("results/demo/")]
 
     copy.configure("demo", {"labels": {"round": 1}})
-    done = copy.snakemake(MODEL)
+    done = copy.snakemake(DECISION)
     assert done.returncode == 0, done.stdout
     assert what_is_learned(copy) == first
+    assert (copy.folder / DECISION).read_bytes() == decision
+
+
+def test_labels_changed_while_a_job_waits_are_refused_and_nothing_is_lost(copy):
+    drop_a_polygon(copy)
+    lock = results(copy) / "labels" / "labels.lock"
+    before, old = what_is_learned(copy), lock.read_bytes()
+    run = copy.start(
+        [
+            *("-m", "snakemake", IMPORTED, "--workflow-profile", "workflow/profiles/local"),
+            *("--cores", "1", "--config", "provinces=demo"),
+        ]
+    )
+    # The lock is refreshed when the workflow starts, seconds before the job that reads the labels.
+    while run.poll() is None and lock.read_bytes() == old:
+        time.sleep(0.02)
+    drop_a_polygon(copy)
+    told, _ = run.communicate(timeout=300)
+    assert run.returncode != 0, told
+    assert "the labels are not those of" in told and "cropland.gpkg" in told
+    assert "run the workflow again" in told
+    assert what_is_learned(copy) == before
+
+    done = copy.snakemake(IMPORTED)
+    assert done.returncode == 0, done.stdout
+    assert (copy.folder / IMPORTED).read_bytes() != before["labels/polygons.parquet"]
 
 
 def test_a_table_trains_only_for_another_label(copy):

@@ -15,7 +15,7 @@ rule choose_blocks:
         terrain=terrain_for_choosing,
         semantic=semantic_for_choosing,
         extents=extents_for_choosing,
-        products=products_for_choosing,
+        products=all_product_inputs,
     output:
         scores="results/{province}/choosing/scores.parquet",
         chosen="results/{province}/choosing/chosen.gpkg",
@@ -36,6 +36,8 @@ rule choose_blocks:
         grid=section("grid"),
         active=section("active", leave_out=["in_every_run"]),
         segmentation=section("segmentation", only=INFERENCE_KEYS),
+        products=product_rasters,
+        files=files_by_product,
         label_round=lambda wildcards: round_of(wildcards.province),
     script:
         "../../scripts/choose_blocks.py"

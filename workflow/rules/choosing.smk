@@ -46,15 +46,3 @@ def extents_for_choosing(wildcards):
     if settings_of(wildcards.province).labels.extents is None:
         return []
     return f"results/{wildcards.province}/labels/extents.parquet"
-
-
-def products_for_choosing(wildcards):
-    """Input function: the files of existing products."""
-    products = settings_of(wildcards.province).active.products
-    return readable(
-        lambda: [
-            str(path)
-            for name, product in products.items()
-            for path in files_of_product(name, product)
-        ]
-    )

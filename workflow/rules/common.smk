@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 
 from cropbase.errors import CropError
-from croplayer.active.choosing.product_files import product_files as files_of_product
 from croplayer.grid.blocks import ID_PATTERN
 from croplayer.settings.regions import region_of
 from croplayer.terrain.dem import find_dem_files

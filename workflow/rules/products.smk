@@ -56,6 +56,12 @@ def product_entries(wildcards):
     return {name: entry.model_dump(mode="json") for name, entry in entries.items()}
 
 
+def product_rasters(wildcards):
+    """Params function: {product: what the codes of its files mean}."""
+    entries = products_of(wildcards.province)
+    return {name: entry.raster() for name, entry in entries.items()}
+
+
 def product_titles(wildcards):
     """Params function: {product: its name on figures}."""
     entries = products_of(wildcards.province)

@@ -13,23 +13,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from cropbase.atomic import atomic_path, write_json
-from croplayer.active.rasterise import CROPLAND, IGNORED
-from croplayer.grid import BlockGrid, PixelWindow
+from croplayer.grid import BlockGrid
 from croplayer.segmentation import storage
 from croplayer.segmentation.architectures import SegmentationModel, build_model
-from croplayer.segmentation.chips import array_reader
 from croplayer.segmentation.device import set_threads, use_bf16
-from croplayer.segmentation.engine import Predictor
 from croplayer.segmentation.loop import Trainer, TrainingState, training_fingerprint
+from croplayer.segmentation.measuring import measure
 from croplayer.segmentation.ranks import run_on_devices
 from croplayer.segmentation.sampling import ChipSampler
 from croplayer.segmentation.windows import LabelledWindow, data_hash, load_windows
 from croplayer.settings.segmentation import SegmentationSettings
-from croplayer.validation.confusion import Confusion
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -162,59 +158,6 @@ def training_steps(settings: SegmentationSettings, labelled_pixels: int) -> int:
         return settings.max_steps
     drawn = settings.batch_size * settings.chip_pixels**2
     return max(min(settings.max_steps, math.ceil(settings.epochs * labelled_pixels / drawn)), 1)
-
-
-def measure(
-    model: SegmentationModel,
-    windows: list[LabelledWindow],
-    settings: SegmentationSettings,
-    device: torch.device,
-) -> dict[str, float]:
-    """Pixel agreement of a model on labelled windows, with the inference of the map itself.
-
-    Returns
-    -------
-    `iou`, `precision`, `recall`, `f1` pooled over all windows, and `iou_<source>` (Eq. 2). A ratio
-    without a denominator (no cropland mapped or labelled) is 0.
-    """
-    # Capturing or compiling the network would take longer than the few windows it would serve.
-    plain = settings.model_copy(update={"acceleration": "none"})
-    predictor = Predictor(model, plain, device)
-    counts: dict[str, Confusion] = {}
-    for window in windows:
-        known = window.target != IGNORED
-        rows, cols = np.flatnonzero(known.any(1)), np.flatnonzero(known.any(0))
-        inner = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-        origin = (window.window.row, window.window.col)
-        probability = _inner_prediction(predictor, window, origin, inner)
-        count = Confusion.count(
-            probability >= settings.threshold, window.target[inner] == CROPLAND, known[inner]
-        )
-        counts[window.source] = counts.get(window.source, Confusion()) + count
-    total = sum(counts.values(), Confusion())
-    names = ("iou", "precision", "recall", "f1")
-    measures = {name: float(np.nan_to_num(getattr(total, name))) for name in names}
-    for source, count in sorted(counts.items()):
-        measures[f"iou_{source}"] = float(np.nan_to_num(count.iou))
-    return measures
-
-
-def _inner_prediction(
-    predictor: Predictor,
-    window: LabelledWindow,
-    origin: tuple[int, int],
-    inner: tuple[slice, slice],
-) -> np.ndarray:
-    """Probability of the labelled part of a window; the margin serves as surroundings."""
-    rows, cols = inner
-    part = PixelWindow(
-        origin[0] + rows.start,
-        origin[1] + cols.start,
-        rows.stop - rows.start,
-        cols.stop - cols.start,
-    )
-    read = array_reader(window.rgb, window.imagery, window.window)
-    return np.concatenate([strip for _, strip in predictor.strips(part, read)])
 
 
 def _starting_model(settings: SegmentationSettings) -> tuple[SegmentationModel, str | None]:

@@ -54,22 +54,6 @@ class Stratum(Section):
     )
 
 
-class ProductSettings(Section):
-    """An existing land-cover map that the own map is compared with."""
-
-    paths: tuple[str, ...] = Field(
-        min_length=1,
-        description="files or patterns with * and ?; where files overlap the first in the list "
-        "wins",
-    )
-    cropland_values: tuple[int, ...] = Field(
-        min_length=1, description="values of the first band that mean cropland, e.g. 40"
-    )
-    nodata_values: tuple[int, ...] = Field(
-        (), description="values that mean unknown, besides the file's own nodata value"
-    )
-
-
 class ActiveSettings(Section):
     """Choosing what to label next (paper, section 3.2.1)."""
 
@@ -104,9 +88,6 @@ class ActiveSettings(Section):
         ),
         min_length=1,
         description="kinds of blocks and their shares; the last one must take every block",
-    )
-    products: dict[str, ProductSettings] = Field(
-        {}, description="existing products by name, e.g. worldcover"
     )
     windows_per_edge: int = Field(
         8,

@@ -14,7 +14,7 @@ from cropbase.tables import write_table
 from cropbase.vectors import write_geopackage
 from croplayer.active.choosing.embedding import embed_blocks
 from croplayer.active.choosing.facts import CANDIDATE, gather_facts, shards_in
-from croplayer.active.choosing.measure import measure_blocks
+from croplayer.active.choosing.measure import Product, measure_blocks
 from croplayer.active.choosing.selection import select
 from croplayer.active.choosing.strategy import SIGNALS
 from croplayer.active.choosing.windows import suggest_windows
@@ -47,6 +47,7 @@ def choose_blocks(
     terrain: Sequence[Path] = (),
     semantic: Path | None = None,
     extents: Path | None = None,
+    products: Mapping[str, Product] | None = None,
 ) -> gpd.GeoDataFrame:
     """Rank the blocks that are worth labelling next.
 
@@ -63,6 +64,7 @@ def choose_blocks(
     suggested : written: GeoPackage of one window a chosen block, the extent to label.
     quality, terrain, semantic, extents : tables of the stages; what is not there is left out of
         the choice (without extents nothing counts as labelled).
+    products : existing products that the map is put beside, see `measure_blocks`.
 
     Returns what `chosen` holds: fewer blocks than wanted, or none, if no more are left.
     """
@@ -74,6 +76,7 @@ def choose_blocks(
         masks=_by_shard(masks),
         grid=grid,
         settings=settings,
+        products=products,
     )
     facts = gather_facts(
         plan=plan,

@@ -60,7 +60,7 @@ def gather_facts(
     # A cloud in one source is no sign of a wrong map in the other.
     spoiled = facts["coverage_type"].isin(LOW_QUALITY_TYPES).groupby(facts["block_id"])
     facts["disagreement"] = facts["disagreement"].mask(spoiled.transform("any"))
-    differences = [f"product_{name}" for name in settings.products]
+    differences = [name for name in facts.columns if name.startswith("product_")]
     if differences:
         facts["product"] = facts[differences].mean(axis=1)
     facts["uncertainty"] = (

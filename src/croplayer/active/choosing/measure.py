@@ -13,12 +13,17 @@ import pandas as pd
 from cropbase.errors import CompletenessError, ConfigError
 from cropbase.jobs import progress
 from cropbase.rasters import open_raster
-from croplayer.active.choosing.products import Product
 from croplayer.active.choosing.signals import histograms, mean_uncertainty, share_where
 from croplayer.blocks.features import compare_masks, read_mask
-from croplayer.grid import Block, BlockGrid
+from croplayer.comparison.codes import IN, OUT
+from croplayer.comparison.reader import ProductReader
+from croplayer.grid import Block, BlockGrid, PixelWindow
 from croplayer.grid.rasters import read_window
 from croplayer.settings.active import ActiveSettings
+from croplayer.settings.products import ProductRaster
+
+Product = tuple[ProductRaster, Sequence[Path]]
+"""What the codes of an existing product mean, and its files."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ def measure_blocks(
     masks: Mapping[str, Mapping[str, Path]],
     grid: BlockGrid,
     settings: ActiveSettings,
+    products: Mapping[str, Product] | None = None,
 ) -> Measured:
     """Read probabilities, masks and products once, a block at a time.
 
@@ -51,6 +57,7 @@ def measure_blocks(
     ----------
     blocks : shard -> its planned blocks.
     probability, masks : source -> shard -> raster (uint8 0-250 and 255; uint8 0, 1 and 255).
+    products : name -> what its codes mean, and its files in their order of precedence.
 
     Raises ConfigError if windows_per_edge does not divide a block, InputError for rasters that
     cannot be used, CompletenessError if a shard has no raster.
@@ -65,15 +72,15 @@ def measure_blocks(
     rows: list[dict] = []
     windows: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     with ExitStack() as stack:
-        products = {
-            name: stack.enter_context(Product(name, product, grid))
-            for name, product in settings.products.items()
+        readers = {
+            name: stack.enter_context(ProductReader(raster, files, grid))
+            for name, (raster, files) in (products or {}).items()
         }
         every = [(shard, block) for shard, members in blocks.items() for block in members]
         reader = _Shards(probability, masks, grid)
         stack.callback(reader.close)
         for shard, block in progress(every, what="signs of a wrong map", unit="blocks"):
-            for row, signs in _measure_block(reader, shard, block, products, grid, settings):
+            for row, signs in _measure_block(reader, shard, block, readers, grid, settings):
                 rows.append(row)
                 windows[row["block_id"], row["source"]] = signs
     return Measured(pd.DataFrame(rows), windows)
@@ -83,7 +90,7 @@ def _measure_block(
     reader: _Shards,
     shard: str,
     block: Block,
-    products: Mapping[str, Product],
+    products: Mapping[str, ProductReader],
     grid: BlockGrid,
     settings: ActiveSettings,
 ) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
@@ -91,7 +98,7 @@ def _measure_block(
     per_edge = settings.windows_per_edge
     window = grid.block_window(block)
     known = {source: reader.mask(shard, source, window) for source in reader.sources}
-    mapped = {name: product.read(window) for name, product in products.items()}
+    mapped = {name: _cropland(product, window) for name, product in products.items()}
     shared = {"disagreement": np.nan, "consistency": np.nan}
     disputed = np.full((per_edge, per_edge), np.nan)
     if len(known) == 2:
@@ -117,6 +124,14 @@ def _measure_block(
             row[f"product_{name}"] = float(share_where(differs, comparable, 1)[0, 0])
             signs[f"product_{name}"] = share_where(differs, comparable, per_edge)
         yield row, signs
+
+
+def _cropland(product: ProductReader, window: PixelWindow) -> tuple[np.ndarray, np.ndarray]:
+    """(cropland, known), each bool (rows, columns). A class of which its definition does not say
+    whether it is cropland cannot contradict the own map: unknown."""
+    _, states = product.read(window)
+    cropland = states == IN
+    return cropland, cropland | (states == OUT)
 
 
 class _Shards:

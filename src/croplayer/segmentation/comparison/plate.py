@@ -13,8 +13,9 @@ from croplayer.active.rasterise import CROPLAND, IGNORED
 from croplayer.grid import BlockGrid
 from croplayer.report.extents import COLOURS, agreement_colours
 from croplayer.report.style import legend, new_figure
-from croplayer.segmentation.comparison.run import Data, labelled_part
+from croplayer.segmentation.comparison.run import Data
 from croplayer.segmentation.inference import NODATA, SCALE
+from croplayer.segmentation.measuring import labelled_part
 from croplayer.segmentation.windows import LabelledWindow, load_windows
 
 _TRUTH = {"cropland": COLOURS["drawn and mapped"], "other": COLOURS["neither"]}

@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from cropbase.atomic import atomic_path, write_json
 from cropbase.jobs import progress
 from cropbase.tables import read_geotable, write_table
 from croplayer.active.rasterise import CROPLAND, IGNORED
-from croplayer.grid import BlockGrid, PixelWindow
+from croplayer.grid import BlockGrid
 from croplayer.segmentation import storage
-from croplayer.segmentation.chips import array_reader
 from croplayer.segmentation.comparison.folds import with_fold_held_out
 from croplayer.segmentation.device import choose_device, set_threads
 from croplayer.segmentation.engine import Predictor
 from croplayer.segmentation.inference import NODATA, SCALE
+from croplayer.segmentation.measuring import labelled_part, map_part
 from croplayer.segmentation.pixel_baseline import PixelBaseline
 from croplayer.segmentation.training import hardware, train_segmentation
 from croplayer.segmentation.windows import LabelledWindow, load_windows
@@ -149,22 +150,9 @@ def _train_network(data: Data, settings: SegmentationSettings, work: Path) -> Tr
         checkpoint=work / "checkpoint.pt",
     )
     model, _ = storage.load_model(work / "model")
-    predictor = Predictor(model, settings)
-
-    def probability(window: LabelledWindow, part: tuple[slice, slice]) -> np.ndarray:
-        rows, cols = part
-        wanted = PixelWindow(
-            window.window.row + rows.start,
-            window.window.col + cols.start,
-            rows.stop - rows.start,
-            cols.stop - cols.start,
-        )
-        read = array_reader(window.rgb, window.imagery, window.window)
-        return np.concatenate([strip for _, strip in predictor.strips(wanted, read)])
-
     size = "an explicit shape" if settings.shape else settings.preset
     return Trained(
-        probability,
+        partial(map_part, Predictor(model, settings)),
         f"{settings.architecture}, {settings.weights or size}",
         card["run"]["wall_seconds"],
         card["result"]["steps"] * settings.batch_size,
@@ -251,14 +239,6 @@ def agreement(
 
 def _but_last(part: slice) -> slice:
     return np.s_[:-1] if part.start else np.s_[:]
-
-
-def labelled_part(window: LabelledWindow) -> tuple[slice, slice]:
-    """Rows and columns between which a window has labels; the margin is only surroundings."""
-    known = window.target != IGNORED
-    spans = (np.flatnonzero(known.any(axis)) for axis in (1, 0))
-    rows, cols = (slice(int(span[0]), int(span[-1]) + 1) for span in spans)
-    return rows, cols
 
 
 def _peak_memory_mb(settings: SegmentationSettings) -> float:

@@ -15,8 +15,9 @@ from cropbase.errors import DependencyError, InputError
 from croplayer.segmentation import loop, storage, training
 from croplayer.segmentation.engine import predict_array
 from croplayer.segmentation.loop import NonFiniteLossError, Trainer, learning_rate_factor
+from croplayer.segmentation.measuring import measure
 from croplayer.segmentation.sampling import ChipSampler
-from croplayer.segmentation.training import measure, train_segmentation, training_steps
+from croplayer.segmentation.training import train_segmentation, training_steps
 from croplayer.segmentation.windows import data_hash, load_windows
 
 

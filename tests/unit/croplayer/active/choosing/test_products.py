@@ -1,4 +1,4 @@
-"""A product beside the map: nearest pixels in another coordinate reference system."""
+"""Existing products as a sign of a wrong map; how they are read is test_product_reader's."""
 
 from __future__ import annotations
 
@@ -8,79 +8,105 @@ import rasterio
 from choosing_case import BLOCKS, GRID, make_case
 from pyproj import Transformer
 
-from cropbase.errors import InputError
-from croplayer.active.choosing.product_files import product_files
-from croplayer.active.choosing.products import Product
-from croplayer.settings.active import ActiveSettings, ProductSettings
+from croplayer.active.choosing.measure import measure_blocks
+from croplayer.settings.active import ActiveSettings
+from croplayer.settings.products import ProductRaster
+
+OTHER, CROPLAND, MIXED, SILENT, NOWHERE = 10, 40, 30, 0, 99
+RASTER = ProductRaster(
+    classes=[
+        {"code": OTHER, "name": "other"},
+        {"code": CROPLAND, "name": "cropland", "cropland": "in"},
+        {"code": MIXED, "name": "cropland and more", "cropland": "unclear"},
+    ],
+    fill_codes=[SILENT],
+    grid={"crs": "UTM", "pixel_size": 20, "pixel_unit": "metre"},
+    year=2020,
+)
+ONLY_PRODUCT = {
+    "random_share": 0,
+    "diversity": 0,
+    "chips_per_edge": 1,
+    "weights": {"product": 1, "alarm": 0, "disagreement": 0, "uncertainty": 0},
+}
 
 
-def write_product(path, bounds, epsg=32649, size=400, dtype="uint8", nodata=0):
-    """Random classes 0, 10, 40 in UTM."""
-    rng = np.random.default_rng(5)
-    values = rng.choice([0, 10, 40], (size, size), p=[0.1, 0.5, 0.4]).astype(dtype)
-    to_utm = Transformer.from_crs(4326, epsg, always_xy=True)
-    west, south, east, north = to_utm.transform_bounds(*bounds)
-    transform = rasterio.transform.from_bounds(west, south, east, north, size, size)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(
-        path, "w", driver="GTiff", height=size, width=size, count=1, dtype=dtype,
-        crs=f"EPSG:{epsg}", transform=transform, nodata=nodata,
-    ) as dataset:  # fmt: skip
-        dataset.write(values, 1)
-    return values, transform
-
-
-def test_each_pixel_has_the_class_under_its_centre(tmp_path):
-    block = BLOCKS[3]
-    path = tmp_path / "p" / "product.tif"
-    values, transform = write_product(path, GRID.bounds(block))
-    settings = ProductSettings(paths=[str(path)], cropland_values=[40])
-    window = GRID.block_window(block)
-    with Product("p", settings, GRID) as product:
-        cropland, known = product.read(window)
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
+    """(path, codes) of a made raster in UTM: random classes, one pixel some 20 m."""
+    path = tmp_path_factory.mktemp("product") / "made.tif"
+    bounds = (112.2, 24.0, 112.7, 24.2)
     to_utm = Transformer.from_crs(4326, 32649, always_xy=True)
-    t = GRID.transform(window)
-    lon = t.c + t.a * (np.arange(64) + 0.5)
-    lat = t.f + t.e * (np.arange(64) + 0.5)
-    x, y = to_utm.transform(*np.meshgrid(lon, lat))
-    col, row = (~transform).a * (x - transform.c), (~transform).e * (y - transform.f)
-    expected = values[np.floor(row).astype(int), np.floor(col).astype(int)]
-    # Places are interpolated between exact ones: near an edge a centre may fall to either side.
-    clear = (np.abs(row % 1 - 0.5) < 0.45) & (np.abs(col % 1 - 0.5) < 0.45)
-    assert clear.mean() > 0.75
-    assert (known == (expected != 0))[clear].all()
-    assert (cropland == (expected == 40))[clear].all()
+    size = 3000
+    codes = np.random.default_rng(5).choice(
+        np.array([SILENT, OTHER, MIXED, CROPLAND], dtype=np.uint8), (size, size)
+    )
+    transform = rasterio.transform.from_bounds(*to_utm.transform_bounds(*bounds), size, size)
+    with rasterio.open(
+        path, "w", driver="GTiff", height=size, width=size, count=1, dtype="uint8",
+        crs="EPSG:32649", transform=transform, nodata=SILENT,
+    ) as dataset:  # fmt: skip
+        dataset.write(codes, 1)
+    return path, codes, transform
 
 
-def test_the_share_that_differs_is_a_sign_and_is_told(tmp_path):
+def codes_at_centres(product, block):
+    """(codes, clear), each (64, 64): what lies under our pixels' centres, each one projected;
+    clear where the centre is not near the edge of a pixel of the product."""
+    _, codes, transform = product
+    to_utm = Transformer.from_crs(4326, 32649, always_xy=True)
+    west, _, east, north = GRID.bounds(block)
+    step = (east - west) / 64
+    lon = west + step * (np.arange(64) + 0.5)
+    lat = north - step * (np.arange(64) + 0.5)
+    cols, rows = ~transform @ to_utm.transform(*np.meshgrid(lon, lat))
+    clear = (np.abs(rows % 1 - 0.5) < 0.499) & (np.abs(cols % 1 - 0.5) < 0.499)
+    return codes[np.floor(rows).astype(int), np.floor(cols).astype(int)], clear
+
+
+def mask_of(case, source, block):
+    """(64, 64) uint8, straight from the file."""
+    with rasterio.open(case.home / f"mask/{source}/{GRID.shard_id(block)}.tif") as dataset:
+        west, _, _, north = GRID.bounds(block)
+        row, col = dataset.index(west + 1e-6, north - 1e-6)
+        return dataset.read(1, window=rasterio.windows.Window(col, row, 64, 64))
+
+
+def test_the_share_that_differs_is_a_sign_and_is_told(tmp_path, product):
     case = make_case(tmp_path)
-    path = tmp_path / "p" / "product.tif"
-    write_product(path, (112.2, 24.0, 112.7, 24.2), size=3000)
-    settings = ActiveSettings(
-        blocks=6, random_share=0, diversity=0, chips_per_edge=1,
-        weights={"product": 1, "alarm": 0, "disagreement": 0, "uncertainty": 0},
-        products={"old": {"paths": [str(path)], "cropland_values": [40], "nodata_values": [10]}},
-    )  # fmt: skip
-    chosen = case.choose(settings)
+    settings = ActiveSettings(blocks=6, **ONLY_PRODUCT)
+    chosen = case.choose(settings, products={"old": (RASTER, [product[0]])})
     assert set(chosen["reason"]) == {"product"}
     assert chosen["reasons"].str.contains("differs from old").all()
-    with Product("old", settings.products["old"], GRID) as product:
-        for row in chosen.itertuples():
-            block = GRID.parse_block_id(row.block_id)
-            shard = GRID.shard_id(block)
-            with rasterio.open(case.home / f"mask/{row.source}/{shard}.tif") as dataset:
-                west, _, _, north = GRID.bounds(block)
-                r, c = dataset.index(west + 1e-6, north - 1e-6)
-                mask = dataset.read(1, window=rasterio.windows.Window(c, r, 64, 64))
-            crop, known = product.read(GRID.block_window(block))
-            both = known & (mask != 255)
-            assert row.product_old == pytest.approx((crop != (mask == 1))[both].mean())
+    for row in chosen.itertuples():
+        block = GRID.parse_block_id(row.block_id)
+        codes, clear = codes_at_centres(product, block)
+        mask = mask_of(case, row.source, block)
+        both = np.isin(codes, [OTHER, CROPLAND]) & (mask != 255) & clear
+        share = ((codes == CROPLAND) != (mask == 1))[both].mean()
+        assert row.product_old == pytest.approx(share, abs=(~clear).mean() + 1e-9)
 
 
-def test_files_that_cannot_be_used_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"active.products.wc.paths[\s\S]*none"):
-        product_files("wc", ProductSettings(paths=["data/none*.tif"], cropland_values=[40]))
-    path = tmp_path / "p" / "wide.tif"
-    write_product(path, GRID.bounds(BLOCKS[0]), dtype="int16")
-    with pytest.raises(InputError, match="not uint8"):
-        Product("wc", ProductSettings(paths=[str(path)], cropland_values=[40]), GRID)
+def test_where_the_product_is_silent_or_unclear_nothing_is_compared(tmp_path, product):
+    case = make_case(tmp_path)
+    says_nothing = {
+        "classes": [
+            {"code": CROPLAND, "name": "all kinds of land", "cropland": "unclear"},
+            {"code": NOWHERE, "name": "nowhere", "cropland": "in"},
+        ],
+        "fill_codes": [SILENT, OTHER, MIXED],
+    }
+    silent = ProductRaster(**RASTER.model_dump() | says_nothing)
+    measured = measure_blocks(
+        blocks={GRID.shard_id(BLOCKS[3]): [BLOCKS[3]]},
+        probability=_by_shard(case, "probability"),
+        masks=_by_shard(case, "mask"),
+        grid=GRID,
+        settings=ActiveSettings(**ONLY_PRODUCT),
+        products={"old": (silent, [product[0]])},
+    )
+    assert measured.table["product_old"].isna().all()
+
+
+def _by_shard(case, stage):
+    return {s: {path.stem: path for path in files} for s, files in case.files(stage).items()}
