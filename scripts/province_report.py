@@ -21,6 +21,7 @@ run_job(
     lambda: write_province_report(
         Results(
             blocks=Path(given.blocks),
+            known=Path(given.known),
             mosaics=by_source(given.mosaics, params.sources),
             masks=by_source(given.masks, params.sources),
             maps=paths(given.maps),

@@ -41,6 +41,7 @@ def make_report_province(folder: Path) -> Path:
             transform=GRID.transform(window),
         )  # fmt: skip
     _write_tables(results, tiny.ids, rng)
+    _write_known(results, rng)
     _write_validation(results)
     _write_polygons(folder, results, tiny.ids)
     return results
@@ -73,6 +74,14 @@ def _write_tables(results: Path, ids: list[str], rng: np.random.Generator) -> No
     options["corrected"], options["reason"] = False, ""
     options.loc[0, ["option", "corrected", "reason"]] = ["only_b", True, "seen <i>by eye</i>"]
     write_table(options, results / "integration" / "options.parquet")
+
+
+def _write_known(results: Path, rng: np.random.Generator) -> None:
+    plan = read_geotable(results / "plan" / "blocks.parquet")
+    table = plan.assign(cropland_ha=(rng.random(len(plan)) * 2000).round(3), unusable_ha=12.0)
+    table["af"] = table["cropland_ha"] / (table["inside_ha"] - 12.0)
+    table["labelled"] = np.where(np.arange(len(plan)) < 2, "positive", "")
+    write_table(table, results / "report" / "blocks.parquet")
 
 
 def _write_validation(results: Path) -> None:
@@ -126,6 +135,7 @@ def results_of(results: Path) -> Results:
     model = {stage: results / stage / "model" for stage in ("coverage", "segmentation")}
     return Results(
         blocks=results / "plan" / "blocks.parquet",
+        known=results / "report" / "blocks.parquet",
         mosaics={source: shards("mosaic", source) for source in SOURCES},
         masks={source: shards("mask", source) for source in SOURCES},
         maps=shards("map"),

@@ -8,6 +8,7 @@ rule province_report:
         boundary=lambda wildcards: settings_of(wildcards.province).province.boundary,
         counties=lambda wildcards: settings_of(wildcards.province).province.counties,
         blocks="results/{province}/plan/blocks.parquet",
+        known="results/{province}/report/blocks.parquet",
         mosaics=all_shards("mosaic", by_source=True),
         masks=all_shards("mask", by_source=True),
         maps=all_shards("map"),

@@ -77,9 +77,9 @@ def report_note(wildcards):
 
 
 def report_minutes(wildcards, attempt):
-    """Resources function: time limit of a province's report, from the blocks that it counts."""
+    """Resources function: time limit of a province's report, from the blocks that it shows."""
     blocks = sum(len(blocks) for blocks in shards_of(wildcards.province).values())
-    return round((15 + blocks / 100) * attempt)
+    return round((15 + blocks / 200) * attempt)
 
 
 def case_report_parts(wildcards):

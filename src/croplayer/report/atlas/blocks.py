@@ -11,16 +11,12 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from cropbase.areas import row_pixel_areas_ha
 from cropbase.atlas.mapdata import Blocks, BlockView, Fact
-from cropbase.jobs import progress
 from cropbase.tables import read_table
-from croplayer.blocks.classes import UNUSABLE
 from croplayer.grid import BlockGrid
 from croplayer.report.block_classes import WORDS, option_words
 from croplayer.report.block_maps import value_span
 from croplayer.report.style import COVERAGE_COLOURS, OPTION_COLOURS, SEMANTIC_COLOURS
-from croplayer.validation.maps import ShardedMap
 
 _STEPS = 32
 _OF_SOURCE = (
@@ -50,30 +46,10 @@ _OF_BLOCK = (
 )
 
 
-def count_blocks(plan: gpd.GeoDataFrame, maps: Sequence[Path], grid: BlockGrid) -> pd.DataFrame:
-    """Cropland of the final map, every pixel counted: a row a block.
-
-    Returns block_id, cropland_ha, known_ha (0 and 1), unusable_ha; hectares on the ellipsoid inside
-    the province.
-    """
-    rows = []
-    with ShardedMap(maps, grid, name="final map") as final:
-        for name in progress(plan["block_id"], what="blocks of the map", unit="block"):
-            window = grid.block_window(grid.parse_block_id(name))
-            codes = final.read(window)
-            weights = row_pixel_areas_ha(grid.transform(window), window.height)
-            crop, known, lost = (
-                float(np.count_nonzero(mask, axis=1) @ weights)
-                for mask in (codes == 1, codes <= 1, codes == UNUSABLE)
-            )
-            rows.append((name, crop, known, lost))
-    return pd.DataFrame(rows, columns=["block_id", "cropland_ha", "known_ha", "unusable_ha"])
-
-
 def block_data(
     plan: gpd.GeoDataFrame,
-    counted: pd.DataFrame,
     *,
+    known: Path,
     grid: BlockGrid,
     sources: Sequence[str],
     quality: Sequence[Path],
@@ -87,7 +63,8 @@ def block_data(
 
     Parameters
     ----------
-    counted : of `count_blocks`. sources : names, A first.
+    known : of `tabulate_blocks`: cropland and area fraction of each block's final map, inside the
+        province. sources : names, A first.
     quality, features : tables of the shards. semantic, options : of the province.
     compared, titles : blocks beside products, and the products' names; None without products.
 
@@ -100,19 +77,21 @@ def block_data(
     by_source = by_source.merge(valid, on=keys, how="left").set_index(keys)
     once = by_source.groupby(level="block_id").first().reindex(ids)
     chosen = read_table(options).set_index("block_id").reindex(ids)
-    ours = counted.set_index("block_id").reindex(ids)
-    share = (ours["cropland_ha"] / ours["known_ha"].where(ours["known_ha"] > 0)).to_numpy()
+    columns = ["block_id", "cropland_ha", "unusable_ha", "af", "labelled"]
+    ours = read_table(known, columns=columns).set_index("block_id").reindex(ids)
+    share = ours["af"]
 
     def of(source: str, column: str) -> list:
         return by_source.xs(source, level="source")[column].reindex(ids).tolist()
 
-    words = option_words(list(sources))
+    words = option_words(sources)
     facts = [
         Fact("county", "", [plan["county"].tolist()]),
         Fact("inside the province", "ha", [plan["inside_ha"].tolist()]),
         Fact("cropland, integrated map", "ha", [ours["cropland_ha"].tolist()]),
         Fact("area fraction, integrated map", "", [share.tolist()]),
         Fact("unusable imagery", "ha", [ours["unusable_ha"].tolist()]),
+        Fact("labelled", "", [ours["labelled"].replace("", "no").tolist()]),
         Fact("integration option", "", [[words.get(name) for name in chosen["option"]]]),
         Fact("probability of the option", "", [_probability(chosen)]),
         Fact("corrected by hand", "", [_corrected(chosen)]),
@@ -135,7 +114,7 @@ def block_data(
 
 
 def _views(
-    share: np.ndarray,
+    share: pd.Series,
     once: pd.DataFrame,
     chosen: pd.DataFrame,
     of: Callable[[str, str], list],

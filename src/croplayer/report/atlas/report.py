@@ -19,7 +19,7 @@ from croplayer.comparison.download import listed_files
 from croplayer.grid import BlockGrid
 from croplayer.grid.planning import read_plan
 from croplayer.report.areas import scenario_text
-from croplayer.report.atlas.blocks import block_data, count_blocks
+from croplayer.report.atlas.blocks import block_data
 from croplayer.report.atlas.foot import at_a_glance, foot_html
 from croplayer.report.atlas.layers import (
     product_layers,
@@ -39,13 +39,15 @@ class Results:
 
     Parameters
     ----------
-    blocks : the plan. mosaics, masks, quality : source -> files of its shards, A first.
+    blocks : the plan. known : of `tabulate_blocks`.
+    mosaics, masks, quality : source -> files of its shards, A first.
     maps, features : files of the shards. semantic, options, extents, lock : of the province.
     province, stopping : of the validation. models : stage -> (card, weights).
     compared : blocks beside products, None without any. products : files of each.
     """
 
     blocks: Path
+    known: Path
     mosaics: Mapping[str, Sequence[Path]]
     masks: Mapping[str, Sequence[Path]]
     maps: Sequence[Path]
@@ -63,18 +65,15 @@ class Results:
 
     def files(self) -> list[Path]:
         """All of them."""
-        several = chain(
-            *self.mosaics.values(),
-            *self.masks.values(),
-            *self.quality.values(),
-            self.maps,
-            self.features,
-            *self.models.values(),
-            *self.products.values(),
-        )
-        single = (self.blocks, self.semantic, self.options, self.extents, self.lock, self.province,
-                  self.stopping)  # fmt: skip
-        return [*several, *single]
+        found: list[Path] = []
+        for value in vars(self).values():
+            if isinstance(value, Path):
+                found.append(value)
+            elif isinstance(value, Mapping):
+                found += chain.from_iterable(value.values())
+            elif value is not None:
+                found += value
+        return found
 
 
 def write_province_report(
@@ -206,10 +205,9 @@ def _map(
     titles: Mapping[str, str],
 ) -> dict[str, Any]:
     """What the map shows."""
-    final = results.maps or next(iter(results.masks.values()))
     blocks = block_data(
         plan,
-        count_blocks(plan, final, grid),
+        known=results.known,
         grid=grid,
         sources=list(results.mosaics),
         quality=[*chain(*results.quality.values())],
