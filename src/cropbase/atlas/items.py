@@ -137,6 +137,9 @@ def _heading(item: Item) -> str:
 
 def frame_table(frame: pd.DataFrame) -> str:
     """A table of a data frame as HTML: words as they are, numbers to four digits."""
+    # A year is a name, not an amount.
+    years = [column for column in frame.columns if str(column) == "year"]
+    frame = frame.astype(dict.fromkeys(years, "object"))
     numeric = [
         pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
         for kind in frame.dtypes

@@ -36,6 +36,11 @@ def test_numbers_are_short_and_units_stand_in_brackets():
     assert html.count('class="number"') == 6
 
 
+def test_years_are_no_amounts():
+    html = frame_table(pd.DataFrame({"year": [2020], "points": [2020]}))
+    assert ">2020<" in html and html.count(">2,020<") == 1
+
+
 def test_a_long_table_ends_and_says_so(tmp_path):
     pd.DataFrame({"a": range(MOST_ROWS + 5)}).to_csv(tmp_path / "t.csv", index=False)
     item = Item("Table 1", "t", "table", "t.csv", "Title & more", "Caption.")
