@@ -1,0 +1,304 @@
+"""Every figure and table of a province's report, in the order of the paper.
+
+Numbers are those of the paper whose figure or table the item follows; an item without one stands
+after those of the paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Item:
+    """One figure or table of a run.
+
+    Parameters
+    ----------
+    number : of the paper, such as "Figure 12"; "" for what the paper does not have.
+    key : stem of the file, unique.
+    kind : how it is shown: a PNG as a picture, a CSV or Parquet file as a table.
+    path : relative to results/{province}.
+    title, caption : one line, and what a reader must know, with units.
+    absent : why a run may not have it, told where the file is not there.
+    """
+
+    number: str
+    key: str
+    kind: Literal["figure", "table"]
+    path: str
+    title: str
+    caption: str
+    absent: str = ""
+
+
+NO_PRODUCTS = "the configuration compares no products (comparison.products)"
+NO_SAMPLE = "the configuration has no reference sample (comparison.reference)"
+NO_MODELS = "no models were compared (snakemake model_comparison)"
+NOT_CHOSEN = "the blocks to label next were not chosen (snakemake choose)"
+BORROWED = "the model was trained in another province (models)"
+
+CONTENTS: tuple[Item, ...] = (
+    Item(
+        "Figures 6, 7, 9 and 10",
+        "blocks",
+        "figure",
+        "figures/blocks.png",
+        "Blocks: coverage type, image quality, semantic class, integration",
+        "What is known of each block: coverage type (Table 1), sharpness (Eq. 1) and semantic class "
+        "of each source, the chosen integration option (Table 4), slope in degrees, elevation in "
+        "metres. Legends give the share of the blocks.",
+    ),
+    Item(
+        "Table 6",
+        "models",
+        "table",
+        "model_comparison/models.csv",
+        "Segmentation models side by side",
+        "Accuracy, time and memory of the segmentation models on the same labels.",
+        NO_MODELS,
+    ),
+    Item(
+        "Figure 11a",
+        "semantic_importance",
+        "figure",
+        "figures/semantic_importance.png",
+        "Importance of the features for the semantic class",
+        "Permutation importance of the 16 features of a block (Table 5): how much accuracy falls "
+        "when one is shuffled. Bars: one standard deviation over the repeats.",
+        BORROWED,
+    ),
+    Item(
+        "Figure 11b",
+        "integration_importance",
+        "figure",
+        "figures/integration_importance.png",
+        "Importance of the features for the integration",
+        "Permutation importance of the 30 features of a block for the integration option. Bars: one "
+        "standard deviation over the repeats.",
+        BORROWED,
+    ),
+    Item(
+        "Figure 12",
+        "areas",
+        "figure",
+        "figures/areas.png",
+        "Cropland area against the official figure",
+        "Cropland of each scenario, thousand hectares on the ellipsoid, for the province and its "
+        "counties: each source alone, the union of both, the selected integration. Red line: the "
+        "official area, with the tolerance as a band.",
+    ),
+    Item(
+        "Figure 13",
+        "products_iou",
+        "figure",
+        "figures/products_iou.png",
+        "IoU of existing products with this map",
+        "Agreement of two maps where both say something; neither is the truth. Strict counts a "
+        "product's cropland classes alone, lenient also those that hold cropland among other things.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "Figure 14",
+        "products_deviations",
+        "figure",
+        "figures/products_deviations.png",
+        "Deviation of area fraction and edge density",
+        "Relative deviation of each block's area fraction and edge density from this map (Eq. 5 and "
+        "6). Red: the product has more; blue: less; empty: this map has no cropland there.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "Figure 15",
+        "products_slopes",
+        "figure",
+        "figures/products_slopes.png",
+        "Deviation over slope",
+        "Deviation of area fraction and edge density over the median slope of the block, degrees; "
+        "red: median of the slope class. Deviations beyond the axis are drawn at its end.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "Figure 16",
+        "products_areas",
+        "figure",
+        "figures/products_areas.png",
+        "Percentage of the official area: products and scenarios",
+        "Cropland area in percent of the official area; hectares on the ellipsoid. Whiskers reach to "
+        "the lenient reading. A product that knows too little of the province is not put beside the "
+        "official area.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "Figure 17",
+        "overview",
+        "figure",
+        "figures/overview.png",
+        "The province: imagery, masks, integrated map",
+        "Imagery of each source, the mask made from it, the integrated map, and where the masks "
+        "agree. Solid line: the province; dotted: its counties. A shade between cropland and not "
+        "cropland is a share of the pixels below it.",
+    ),
+    Item(
+        "",
+        "accuracy",
+        "table",
+        "validation/accuracy.csv",
+        "Accuracy at three levels",
+        "Pixels of held-out extents, blocks, province: values with 95 % intervals where there are "
+        "any, and the thresholds of the decision to stop.",
+    ),
+    Item(
+        "",
+        "rounds",
+        "figure",
+        "figures/rounds.png",
+        "Rounds of active learning",
+        "The three levels over the rounds of labels, with their thresholds.",
+    ),
+    Item(
+        "",
+        "learning_curve",
+        "figure",
+        "figures/learning_curve.png",
+        "Learning curve of the segmentation",
+        "Loss of the training and accuracy on the validation extents over the steps.",
+        BORROWED,
+    ),
+    Item(
+        "",
+        "coverage_confusion",
+        "figure",
+        "figures/coverage_confusion.png",
+        "Coverage types: interpreted and predicted",
+        "Blocks that were not trained on, by their interpreted and their predicted coverage type.",
+        BORROWED,
+    ),
+    Item(
+        "",
+        "extents",
+        "figure",
+        "figures/extents.png",
+        "Validation extents: drawn and mapped",
+        "The validation extents close up: the polygons that people drew, and where the masks agree "
+        "with them.",
+    ),
+    Item(
+        "",
+        "detail",
+        "figure",
+        "figures/detail.png",
+        "Places at full resolution",
+        "Imagery, masks and integrated map of a few places, each pixel of the map shown.",
+    ),
+    Item(
+        "",
+        "products_plates",
+        "figure",
+        "figures/products_plates.png",
+        "Blocks of this map beside every product",
+        "From the most to the least disagreement, at full resolution.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "",
+        "products_scatter",
+        "figure",
+        "figures/products_scatter.png",
+        "Blocks: product against this map",
+        "Area fraction and edge density (Eq. 5) of every block by the product and by this map, over "
+        "the pixels that both know; the line is equality.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "",
+        "product_pixels",
+        "table",
+        "comparison/pixels.csv",
+        "Products and this map, pixel by pixel",
+        "Pixels and hectares that both know, and the measures of their agreement.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "",
+        "product_area_table",
+        "table",
+        "comparison/areas.csv",
+        "Areas of products and scenarios",
+        "Cropland in hectares and in percent of the official area.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "",
+        "product_slopes_table",
+        "table",
+        "comparison/slopes.csv",
+        "Deviations by slope class",
+        "Quartiles of the deviations of Eq. 6 by slope, degrees.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "",
+        "product_definitions",
+        "table",
+        "comparison/definitions.csv",
+        "Where definitions of cropland differ",
+        "What each product counts as cropland (Fig. 4), and the hectares that this moves.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "",
+        "product_findings",
+        "table",
+        "comparison/findings.csv",
+        "What is odd about the products",
+        "To know before their figures are read.",
+        NO_PRODUCTS,
+    ),
+    Item(
+        "",
+        "reference_accuracy",
+        "table",
+        "comparison/accuracy.csv",
+        "Accuracy by the reference sample",
+        "Design-based estimates with their standard errors (se) and 95 % intervals.",
+        NO_SAMPLE,
+    ),
+    Item(
+        "",
+        "reference_groups",
+        "table",
+        "comparison/groups.csv",
+        "Areas of cropland groups by the reference sample",
+        "Hectares of the groups of Fig. 4, with standard errors and 95 % intervals.",
+        NO_SAMPLE,
+    ),
+    Item(
+        "",
+        "county_areas",
+        "table",
+        "export/areas.csv",
+        "Account of the county files",
+        "Hectares of each county: its area, its cropland in the raster, what simplification, small "
+        "polygons and filled holes change, and the polygons as exported.",
+    ),
+    Item(
+        "",
+        "chosen",
+        "figure",
+        "figures/chosen.png",
+        "What to label next",
+        "The blocks whose labels would help most, with the reasons.",
+        NOT_CHOSEN,
+    ),
+    Item(
+        "",
+        "chosen_table",
+        "table",
+        "choosing/chosen.csv",
+        "What to label next: the list",
+        "Blocks by rank, with what speaks for each.",
+        NOT_CHOSEN,
+    ),
+)
