@@ -22,6 +22,7 @@ def work():
         official_area_ha=snakemake.params.official_area_ha,
         settings=ValidationSettings(**snakemake.params.validation),
         output=Path(snakemake.output.province),
+        blocks_output=Path(snakemake.output.blocks),
     )
 
 

@@ -58,6 +58,7 @@ rule validate_province:
         masks=all_shards("mask", by_source=True),
     output:
         province="results/{province}/validation/province.json",
+        blocks="results/{province}/validation/block_areas.parquet",
     log:
         "logs/{province}/validate_province.log",
     conda:

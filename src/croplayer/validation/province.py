@@ -9,6 +9,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
@@ -17,6 +18,7 @@ from cropbase.areas import row_pixel_areas_ha
 from cropbase.atomic import write_json
 from cropbase.errors import ConfigError
 from cropbase.jobs import progress
+from cropbase.tables import write_table
 from croplayer.blocks.classes import CROPLAND, UNUSABLE
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.grid.inside import pixels_inside
@@ -43,6 +45,7 @@ def validate_province(
     counties: Path | gpd.GeoDataFrame | None = None,
     county_fields: tuple[str, str, str] = ("county_id", "county", "city"),
     settings: ValidationSettings | None = None,
+    blocks_output: Path | None = None,
 ) -> dict[str, Any]:
     """Write the cropland area of each scenario, compared with the official area, as JSON.
 
@@ -57,6 +60,9 @@ def validate_province(
     counties : county polygons; with them counties are told apart by pixel (centre), without by
         the county that has most of the block. `county_fields` are their attributes for id, name
         and city; a GeoDataFrame has these already (`croplayer.grid.regions.read_counties`).
+    blocks_output : where the same areas go as Parquet, a row a block with ground in the province:
+        `block_id, inside_ha` and for each scenario `<scenario>_ha` (its cropland) and
+        `<scenario>_unusable_ha`.
 
     Areas are hectares on the ellipsoid. For each scenario: cropland, mapped area, unusable area
     (no data, or 254), `ratio` = cropland / official area, `within_tolerance` (+-10 % by default),
@@ -89,6 +95,7 @@ def validate_province(
     # Hectares, [scenario, county].
     cropland = np.zeros((len(scenarios), len(names)))
     unusable = np.zeros_like(cropland)
+    found: list[str] = []
     by_block: list[np.ndarray] = []
     with ExitStack() as stack:
         readers = [
@@ -107,16 +114,23 @@ def validate_province(
                 parts = [(position[_text(row.county_id)], inside)]
             else:
                 parts = _county_parts(counties, position, inside, grid, window)
-            before = cropland.sum(axis=1)
+            here = np.zeros(1 + 2 * len(scenarios))
             for j, part in parts:
-                inside_ha[j] += _area(part, weights)
-                for k, (crop, unknown) in enumerate(layers):
-                    cropland[k, j] += _area(crop & part, weights)
-                    unusable[k, j] += _area(unknown & part, weights)
-            by_block.append(cropland.sum(axis=1) - before)
+                areas = _part_areas(part, layers, weights)
+                inside_ha[j] += areas[0]
+                cropland[:, j] += areas[1::2]
+                unusable[:, j] += areas[2::2]
+                here += areas
+            found.append(row.block_id)
+            by_block.append(here)
     if official_area_ha is None:
         log.warning("no official cropland area: the province level is not assessed")
-    intervals = _intervals(np.array(by_block), official_area_ha, settings)
+    columns = [f"{name}_{what}" for name in scenarios for what in ("ha", "unusable_ha")]
+    table = pd.DataFrame(by_block, columns=["inside_ha", *columns])
+    if blocks_output is not None:
+        table.insert(0, "block_id", found)
+        write_table(table, blocks_output)
+    intervals = _intervals(table[columns[::2]].to_numpy(), official_area_ha, settings)
     result = {
         "level": "province",
         "assessed": official_area_ha is not None,
@@ -192,6 +206,14 @@ def _scenarios(values: list[np.ndarray], n_masks: int) -> list[tuple[np.ndarray,
         crop = np.logical_or.reduce([layer[0] for layer in merged])
         layers.insert(n_masks, (crop, np.logical_and.reduce([layer[1] for layer in merged])))
     return layers
+
+
+def _part_areas(
+    part: np.ndarray, layers: list[tuple[np.ndarray, np.ndarray]], weights: np.ndarray
+) -> np.ndarray:
+    """(1 + 2 scenarios) hectares of a part of a block: all of it, then cropland and unusable."""
+    masks = (layer & part for pair in layers for layer in pair)
+    return np.array([_area(part, weights), *(_area(mask, weights) for mask in masks)])
 
 
 def _area(mask: np.ndarray, weights: np.ndarray) -> float:

@@ -6,6 +6,7 @@ import json
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from pyproj import Geod
@@ -85,6 +86,27 @@ def test_four_scenarios_equal_pixels_on_the_ellipsoid(province, region, tmp_path
         assert found["ratio"] == pytest.approx(area / 1000)
         assert found["agreement"] == pytest.approx(min(area / 1000, 1000 / area))
         assert found["mapped_ha"] + found["unusable_ha"] == pytest.approx(result["inside_ha"])
+
+
+def test_a_row_a_block_equals_its_pixels(province, region, tmp_path):
+    run(province, region, tmp_path, blocks_output=tmp_path / "blocks.parquet")
+    table = pd.read_parquet(tmp_path / "blocks.parquet").set_index("block_id")
+    inside = shapely.contains_xy(region, *province.centres())
+    hectares = pixel_hectares(province)
+    crop, unknown = masks_of(province)["integrated"]
+    n = province.grid.pixels_per_block
+    for block_id, row in table.iterrows():
+        block = province.grid.parse_block_id(block_id)
+        window = province.grid.block_window(block)
+        left, top = province.grid.window_bounds(window)[0], province.grid.window_bounds(window)[3]
+        r = round((top - province.transform.f) / province.transform.e)
+        c = round((left - province.transform.c) / province.transform.a)
+        here = np.zeros_like(inside)
+        here[r : r + n, c : c + n] = inside[r : r + n, c : c + n]
+        assert row["inside_ha"] == pytest.approx(hectares[here].sum(), rel=1e-6)
+        assert row["integrated_ha"] == pytest.approx(hectares[here & crop].sum(), rel=1e-6)
+        assert row["integrated_unusable_ha"] == pytest.approx(hectares[here & unknown].sum())
+    assert len(table) == 4
 
 
 @pytest.mark.parametrize("by_pixel", [False, True])
