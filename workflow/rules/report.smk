@@ -60,36 +60,6 @@ rule plot_extents:
         "../../scripts/plot_extents.py"
 
 
-rule plot_blocks:
-    """Coverage types, sharpness, slope, semantic classes and options of every block."""
-    input:
-        blocks="results/{province}/plan/blocks.parquet",
-        quality=all_shards("quality", by_source=True, suffix=".parquet"),
-        terrain=all_shards("terrain", suffix=".parquet"),
-        semantic="results/{province}/semantic/classes.parquet",
-        options="results/{province}/integration/options.parquet",
-    output:
-        figure=report(
-            "results/{province}/figures/blocks.png",
-            caption="../report/blocks.rst",
-            category="4 Blocks",
-            labels={"what": "Blocks: quality, semantic class, option"},
-        ),
-    log:
-        "logs/{province}/plot_blocks.log",
-    conda:
-        "../../envs/croplayer.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory(2000),
-    params:
-        sources=source_names,
-        title=key("province", "title"),
-        note=note_of,
-    script:
-        "../../scripts/plot_blocks.py"
-
-
 rule plot_detail:
     """A few places at full resolution."""
     input:

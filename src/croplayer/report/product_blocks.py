@@ -12,8 +12,8 @@ from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from cropbase.figures import save_figure
 from cropbase.tables import read_csv, read_table
 from croplayer.grid.planning import read_plan
-from croplayer.report.blocks import _Places
-from croplayer.report.maps import _image, _panel, _with_margin
+from croplayer.report.block_maps import Places
+from croplayer.report.maps import _image, _panel
 from croplayer.report.style import BLUE, INK, ORANGE, RED, map_axes, new_figure
 
 MEASURES = {"af": "area fraction", "ed": "edge density"}
@@ -38,10 +38,9 @@ def plot_deviations(
     Red: the product has more than the final map, blue: less; blocks without cropland in the final
     map have no deviation and stay empty.
     """
-    place = _Places(read_plan(blocks))
+    place = Places(read_plan(blocks))
     table = read_table(compared)
-    extent = _with_margin(place.extent)
-    width, height = _panel(extent, 3.0)
+    width, height = _panel(place.extent, 3.0)
     figure = new_figure(
         1.0 + len(titles) * (width + 0.35), 1.0 + 2 * (height + 0.6), title=title, note=note
     )
@@ -53,12 +52,12 @@ def plot_deviations(
             percent = mine.assign(value=100 * mine[f"div_{measure}_strict"])
             picture = axes[row, col].imshow(
                 place.picture(percent, "value"),
-                extent=_image(place.extent),
+                extent=_image(place.bounds),
                 cmap="RdBu_r",
                 norm=TwoSlopeNorm(0, -CLIP_PERCENT, CLIP_PERCENT),
                 interpolation="nearest",
             )
-            map_axes(axes[row, col], extent, f"{text_of}: {text}")
+            map_axes(axes[row, col], place.extent, f"{text_of}: {text}")
     bar = figure.colorbar(picture, ax=axes, shrink=0.8, extend="max")
     bar.set_label("deviation from the final map (%)", fontsize=9)
     save_figure(figure, output)

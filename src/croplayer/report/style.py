@@ -99,15 +99,15 @@ def map_axes(axes: Axes, extent: Extent, title: str = "") -> None:
     scale_bar(axes, extent)
 
 
-def legend(axes: Axes, entries: dict[str, str], *, columns: int = 1) -> None:
-    """A legend below a map: text -> colour."""
+def legend(axes: Axes, entries: dict[str, str], *, columns: int = 1, above: bool = False) -> None:
+    """A legend below a map, or above the axes: text -> colour."""
     axes.legend(
         handles=[
             Patch(facecolor=colour, edgecolor="#555555", linewidth=0.6, label=text)
             for text, colour in entries.items()
         ],
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.07),
+        loc="lower center" if above else "upper center",
+        bbox_to_anchor=(0.5, 1.0 if above else -0.07),
         ncols=columns,
         fontsize=7,
         frameon=False,

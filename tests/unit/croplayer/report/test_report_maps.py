@@ -17,7 +17,6 @@ from cropbase.errors import InputError
 from cropbase.figures import round_length
 from croplayer.grid import Block, BlockGrid
 from croplayer.report import style
-from croplayer.report.blocks import plot_blocks
 from croplayer.report.detail import choose_blocks, plot_detail
 from croplayer.report.maps import plot_overview
 from croplayer.report.shards import cropland_share, read_codes, read_imagery
@@ -232,32 +231,6 @@ def test_an_overview_of_one_source_has_its_imagery_and_its_mask(case, tmp_path, 
 def test_an_overview_of_different_sources_is_refused(case, tmp_path):
     with pytest.raises(InputError, match="mosaics of summer; masks of summer, winter"):
         draw_overview(case, tmp_path / "a.png", mosaics={"summer": case["mosaics"]["summer"]})
-
-
-def test_block_maps_show_each_blocks_class_and_the_shares(case, tmp_path, monkeypatch):
-    drawn = {}
-    monkeypatch.setattr(
-        "croplayer.report.blocks.save_figure", lambda figure, out: drawn.update(f=figure)
-    )
-    folder = case["folder"]
-    plot_blocks(
-        blocks=folder / "blocks.parquet",
-        quality={s: [folder / f"quality_{s}.parquet"] for s in SOURCES},
-        terrain=[folder / "terrain.parquet"],
-        semantic=folder / "features.parquet",
-        options=folder / "options.parquet",
-        output=tmp_path / "a.png",
-    )
-    panels = {axes.get_title(): axes for axes in drawn["f"].axes if axes.get_title()}
-    coverage = panels["Coverage type: summer"]
-    order = list(style.COVERAGE_COLOURS)
-    shown = np.asarray(coverage.images[0].get_array())
-    assert [order[int(v)] for v in shown[0]] == ["planting", "cloudy", "nodata", "snow_ice"]
-    legend = [text.get_text() for text in coverage.get_legend().get_texts()]
-    assert legend[0] == "planting 50.0%" and legend[3] == "cloudy 12.5%"
-    option = [t.get_text() for t in panels["Integration option"].get_legend().get_texts()]
-    assert option[1:3] == ["only summer 25.0%", "only winter 25.0%"]
-    assert np.asarray(panels["Slope (median)"].images[0].get_array())[1, 3] == 7
 
 
 def test_the_detail_figure_shows_a_row_a_chosen_block(case, tmp_path, monkeypatch):

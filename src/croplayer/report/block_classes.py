@@ -1,0 +1,219 @@
+"""Classes of blocks: image coverage (Fig. 6), semantic classes (Fig. 9), options (Fig. 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+
+from cropbase.figures import save_figure
+from cropbase.tables import write_csv
+from croplayer.blocks.classes import COVERAGE_TYPES, LOW_QUALITY_TYPES
+from croplayer.report.block_maps import Places, class_map
+from croplayer.report.block_table import read_block_tables
+from croplayer.report.maps import _panel
+from croplayer.report.style import (
+    COVERAGE_COLOURS,
+    INK,
+    OPTION_COLOURS,
+    SEMANTIC_COLOURS,
+    fonts,
+    legend,
+    new_figure,
+    printable,
+)
+
+WORDS = {
+    "planting": "planting",
+    "non_planting": "non-planting",
+    "snow_ice": "snow or ice",
+    "cloudy": "cloudy",
+    "nodata": "no data",
+    "TP": "TP: right",
+    "FP": "FP: no cropland there",
+    "Noise": "noise",
+    "Artifacts": "artifacts",
+}
+BETTER = "better of both"
+_LETTERS = "ab"
+
+
+def plot_coverage(
+    *,
+    blocks: Sequence[Path],
+    sources: Sequence[str],
+    output: Path,
+    table_csv: Path,
+    title: str = "",
+    note: str = "",
+) -> None:
+    """Shares of the coverage types by source (PNG, Fig. 6), and as a table.
+
+    Parameters
+    ----------
+    blocks : block tables (`tabulate_blocks`) of one or several provinces.
+    sources : names of the two sources, A first.
+
+    A third row says what would remain if every block came from the source whose imagery is of the
+    better quality there (the paper's 6.8 %): types in the order of Table 1, the worse last. With
+    several provinces each has its rows below those of all of them.
+    """
+    table = read_block_tables(blocks)
+    rank = {name: k for k, name in enumerate(COVERAGE_TYPES)}
+    types = [table[f"coverage_type_{letter}"].astype(str) for letter in _LETTERS]
+    better = np.minimum(*(of.map(rank) for of in types)).map(dict(enumerate(COVERAGE_TYPES)))
+    columns = dict(zip((*sources, BETTER), (*types, better), strict=True))
+    shares = class_shares(table, columns, COVERAGE_TYPES)
+    low = shares["class"].isin(LOW_QUALITY_TYPES)
+    lows = shares[low].groupby(["of", "group"], sort=False)["share"].sum()
+    figure = new_figure(8.2, 1.5 + 0.34 * len(lows), title=title, note=note)
+    axes = figure.subplots()
+    named = {key: f"{bar_name(*key)}\nlow quality {share:.1%}" for key, share in lows.items()}
+    share_bars(axes, shares, COVERAGE_COLOURS, named)
+    entries = {WORDS[name]: colour for name, colour in COVERAGE_COLOURS.items()}
+    legend(axes, entries, columns=len(entries), above=True)
+    write_csv(shares, table_csv)
+    save_figure(figure, output)
+
+
+def plot_semantic(
+    *,
+    blocks: Sequence[Path],
+    sources: Sequence[str],
+    output: Path,
+    table_csv: Path,
+    title: str = "",
+    note: str = "",
+) -> None:
+    """Maps and shares of the semantic classes of each source (PNG, Fig. 9), and as a table.
+
+    Parameters as `plot_coverage`.
+    """
+    table = read_block_tables(blocks)
+    columns = {
+        source: table[f"semantic_{letter}"].astype(str)
+        for source, letter in zip(sources, _LETTERS, strict=True)
+    }
+    _maps_and_shares(table, columns, SEMANTIC_COLOURS, WORDS, output, table_csv, title, note)
+
+
+def plot_options(
+    *,
+    blocks: Sequence[Path],
+    sources: Sequence[str],
+    output: Path,
+    table_csv: Path,
+    title: str = "",
+    note: str = "",
+) -> None:
+    """Map and shares of the integration options (PNG, Fig. 10), and as a table.
+
+    Parameters as `plot_coverage`.
+    """
+    table = read_block_tables(blocks)
+    a, b = sources
+    words = {"neither": "neither", "only_a": f"only {a}", "only_b": f"only {b}", "both": "both"}
+    columns = {"integration option": table["option"].astype(str)}
+    _maps_and_shares(table, columns, OPTION_COLOURS, words, output, table_csv, title, note)
+
+
+def class_shares(
+    table: pd.DataFrame, columns: Mapping[str, pd.Series], classes: Sequence[str]
+) -> pd.DataFrame:
+    """Blocks and shares of each class: columns `of, group, class, blocks, share`.
+
+    `columns`: what -> (blocks,) classes. `group` is "all", then each province if there are several.
+    """
+    groups = {"all": np.ones(len(table), bool)}
+    if table["province"].nunique() > 1:
+        groups |= {name: table["province"] == name for name in sorted(table["province"].unique())}
+    rows = []
+    for group, here in groups.items():
+        for of, values in columns.items():
+            counts = values[here].value_counts()
+            for name in classes:
+                count = int(counts.get(name, 0))
+                rows.append((of, group, name, count, count / max(int(here.sum()), 1)))
+    return pd.DataFrame(rows, columns=["of", "group", "class", "blocks", "share"])
+
+
+def share_bars(
+    axes: Axes,
+    shares: pd.DataFrame,
+    colours: Mapping[str, str],
+    names: Mapping[tuple[str, str], str],
+) -> None:
+    """A stacked bar for each of `names` ((of, group) -> text), in percent of its blocks."""
+    left = np.zeros(len(names))
+    wide = shares.set_index(["of", "group", "class"])
+    for name, colour in colours.items():
+        percent = np.array([100 * wide.loc[(*key, name), "share"] for key in names])
+        axes.barh(
+            range(len(names)),
+            percent,
+            left=left,
+            color=colour,
+            edgecolor=INK,
+            linewidth=0.5,
+            height=0.72,
+        )
+        ink = "white" if np.dot(to_rgb(colour), (0.3, 0.59, 0.11)) < 0.45 else "black"
+        for k, value in enumerate(percent):
+            if value >= 4:
+                middle = left[k] + value / 2
+                axes.text(middle, k, f"{value:.1f}", ha="center", va="center", size=7, color=ink)
+        left += percent
+    counts = shares.groupby(["of", "group"], sort=False)["blocks"].sum()
+    texts = [f"{text}, n = {counts[key]:,}" for key, text in names.items()]
+    axes.set_yticks(range(len(names)), texts, fontsize=7.5, fontfamily=list(fonts()))
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.margins(y=0.01)
+    axes.set_xlabel("share of the blocks (%)", fontsize=8)
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def bar_name(of: str, group: str) -> str:
+    """The name of a bar: the source alone where all blocks are meant."""
+    return of if group == "all" else f"{printable(group, '?')}: {of}"
+
+
+def _maps_and_shares(
+    table: pd.DataFrame,
+    columns: Mapping[str, pd.Series],
+    colours: Mapping[str, str],
+    words: Mapping[str, str],
+    output: Path,
+    table_csv: Path,
+    title: str,
+    note: str,
+) -> None:
+    """A map for each of `columns`, their shares as bars below."""
+    place = Places(table)
+    shares = class_shares(table, columns, list(colours))
+    keys = list(shares.groupby(["of", "group"], sort=False).groups)
+    width, height = _panel(place.extent, 4.2)
+    bars = 0.3 + 0.27 * len(keys)
+    figure = new_figure(
+        max(0.6 + len(columns) * (width + 0.4), 6.5), 1.5 + height + 0.75 + bars,
+        title=title, note=note,
+    )  # fmt: skip
+    grid = figure.add_gridspec(2, len(columns), height_ratios=[height + 0.75, bars])
+    for k, (of, values) in enumerate(columns.items()):
+        class_map(
+            figure.add_subplot(grid[0, k]),
+            place,
+            table.assign(value=values),
+            "value",
+            colours=colours,
+            words=words,
+            title=of,
+        )
+    names = {key: bar_name(*key) for key in keys}
+    share_bars(figure.add_subplot(grid[1, :]), shares, colours, names)
+    write_csv(shares, table_csv)
+    save_figure(figure, output)
