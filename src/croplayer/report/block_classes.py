@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 
 from cropbase.figures import save_figure
 from cropbase.tables import write_csv
@@ -68,14 +70,16 @@ def plot_coverage(
     better = np.minimum(*(of.map(rank) for of in types)).map(dict(enumerate(COVERAGE_TYPES)))
     columns = dict(zip((*sources, BETTER), (*types, better), strict=True))
     shares = class_shares(table, columns, COVERAGE_TYPES)
-    low = shares["class"].isin(LOW_QUALITY_TYPES)
-    lows = shares[low].groupby(["of", "group"], sort=False)["share"].sum()
-    figure = new_figure(8.2, 1.5 + 0.34 * len(lows), title=title, note=note)
-    axes = figure.subplots()
-    named = {key: f"{bar_name(*key)}\nlow quality {share:.1%}" for key, share in lows.items()}
-    share_bars(axes, shares, COVERAGE_COLOURS, named)
+    groups = shares["group"].unique()
+    several = len(groups) > 1
+    rows = len(groups) if several else len(columns)
+    figure = new_figure(12.5 if several else 8.2, 1.7 + 0.3 * rows, title=title, note=note)
+    grid = figure.add_gridspec(2, 1, height_ratios=[0.28, 0.6 + 0.3 * rows])
     entries = {WORDS[name]: colour for name, colour in COVERAGE_COLOURS.items()}
-    legend(axes, entries, columns=len(entries), above=True)
+    key = figure.add_subplot(grid[0])
+    key.set_axis_off()
+    legend(key, entries, columns=len(entries), above=True)
+    share_bars(figure, grid[1], shares, COVERAGE_COLOURS, _low_quality(shares))
     write_csv(shares, table_csv)
     save_figure(figure, output)
 
@@ -142,18 +146,52 @@ def class_shares(
 
 
 def share_bars(
+    figure: Figure,
+    place: SubplotSpec,
+    shares: pd.DataFrame,
+    colours: Mapping[str, str],
+    remarks: Mapping[tuple[str, str], str] | None = None,
+) -> None:
+    """Stacked bars in percent of the blocks: a bar a source or, of several groups, panels of bars.
+
+    `shares` as of `class_shares`; `remarks` (of, group) -> what is written at a bar's name or, with
+    several groups, that of "all" at its panel's.
+    """
+    counts = shares.groupby(["of", "group"], sort=False)["blocks"].sum()
+    notes = remarks or {}
+    sources = list(shares["of"].unique())
+    groups = list(shares["group"].unique())
+    if len(groups) == 1:
+        keys = [(of, groups[0]) for of in sources]
+        names = [
+            f"{of}, n = {counts[of, group]:,}{notes.get((of, group), '')}" for of, group in keys
+        ]
+        _stacked(figure.add_subplot(place), shares, colours, keys, names, least=4)
+        return
+    inner = place.subgridspec(1, len(sources))
+    for k, of in enumerate(sources):
+        keys = [(of, group) for group in groups]
+        names = [f"{printable(g, '?')}, n = {counts[of, g]:,}" if k == 0 else "" for g in groups]
+        axes = figure.add_subplot(inner[k])
+        _stacked(axes, shares, colours, keys, names, least=6)
+        axes.set_title(of + notes.get(keys[0], "").replace("\n", ": "), fontsize=9)
+
+
+def _stacked(
     axes: Axes,
     shares: pd.DataFrame,
     colours: Mapping[str, str],
-    names: Mapping[tuple[str, str], str],
+    keys: Sequence[tuple[str, str]],
+    names: Sequence[str],
+    least: float,
 ) -> None:
-    """A stacked bar for each of `names` ((of, group) -> text), in percent of its blocks."""
-    left = np.zeros(len(names))
-    wide = shares.set_index(["of", "group", "class"])
+    """A stacked bar for each (of, group) of `keys`; percentages below `least` are not written."""
+    left = np.zeros(len(keys))
+    percents = 100 * shares.set_index(["of", "group", "class"])["share"]
     for name, colour in colours.items():
-        percent = np.array([100 * wide.loc[(*key, name), "share"] for key in names])
+        percent = np.array([percents[(*key, name)] for key in keys])
         axes.barh(
-            range(len(names)),
+            range(len(keys)),
             percent,
             left=left,
             color=colour,
@@ -163,13 +201,11 @@ def share_bars(
         )
         ink = "white" if np.dot(to_rgb(colour), (0.3, 0.59, 0.11)) < 0.45 else "black"
         for k, value in enumerate(percent):
-            if value >= 4:
+            if value >= least:
                 middle = left[k] + value / 2
                 axes.text(middle, k, f"{value:.1f}", ha="center", va="center", size=7, color=ink)
         left += percent
-    counts = shares.groupby(["of", "group"], sort=False)["blocks"].sum()
-    texts = [f"{text}, n = {counts[key]:,}" for key, text in names.items()]
-    axes.set_yticks(range(len(names)), texts, fontsize=7.5, fontfamily=list(fonts()))
+    axes.set_yticks(range(len(keys)), names, fontsize=7.5, fontfamily=list(fonts()))
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.margins(y=0.01)
@@ -177,9 +213,11 @@ def share_bars(
     axes.tick_params(axis="x", labelsize=8)
 
 
-def bar_name(of: str, group: str) -> str:
-    """The name of a bar: the source alone where all blocks are meant."""
-    return of if group == "all" else f"{printable(group, '?')}: {of}"
+def _low_quality(shares: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """(of, group) -> the share of imagery that says little of the fields, in words."""
+    low = shares[shares["class"].isin(LOW_QUALITY_TYPES)]
+    sums = low.groupby(["of", "group"], sort=False)["share"].sum()
+    return {key: f"\nlow quality {share:.1%}" for key, share in sums.items()}
 
 
 def _maps_and_shares(
@@ -195,9 +233,10 @@ def _maps_and_shares(
     """A map for each of `columns`, their shares as bars below."""
     place = Places(table)
     shares = class_shares(table, columns, list(colours))
-    keys = list(shares.groupby(["of", "group"], sort=False).groups)
+    groups = shares["group"].nunique()
+    rows = groups if groups > 1 else len(columns)
     width, height = _panel(place.extent, 4.2)
-    bars = 0.3 + 0.27 * len(keys)
+    bars = 0.3 + 0.27 * rows
     figure = new_figure(
         max(0.6 + len(columns) * (width + 0.4), 6.5), 1.5 + height + 0.75 + bars,
         title=title, note=note,
@@ -213,7 +252,6 @@ def _maps_and_shares(
             words=words,
             title=of,
         )
-    names = {key: bar_name(*key) for key in keys}
-    share_bars(figure.add_subplot(grid[1, :]), shares, colours, names)
+    share_bars(figure, grid[1, :], shares, colours)
     write_csv(shares, table_csv)
     save_figure(figure, output)

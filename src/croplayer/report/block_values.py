@@ -72,7 +72,7 @@ def plot_slope(
             color=colour,
             edgecolor=INK,
             linewidth=0.5,
-            label=f"{text}: {classes[column.replace('share', 'ha')].sum() / 1000:,.1f} thousand ha",
+            label=f"{text}: {area_text(classes[column.replace('share', 'ha')].sum())}",
         )
         right.bar_label(bars, fmt="%.1f", fontsize=7, padding=2)
     names = [f"{row.slope_from:g}-{row.slope_to:g}" for row in classes.itertuples()]
@@ -81,12 +81,19 @@ def plot_slope(
     right.set_ylabel("share (%)", fontsize=8)
     right.tick_params(axis="y", labelsize=8)
     right.margins(y=0.12)
-    right.legend(fontsize=8, frameon=False)
+    right.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     unknown = int(table["slope"].isna().sum())
     some = f"; {unknown:,} without elevation" if unknown else ""
     right.set_title(f"n = {classes['blocks'].sum():,} blocks{some}", fontsize=9)
     write_csv(classes, table_csv)
     save_figure(figure, output)
+
+
+def area_text(hectares: float) -> str:
+    """Hectares as people read them: thousands, or millions of a large country."""
+    if hectares >= 1e7:
+        return f"{hectares / 1e6:,.1f} million ha"
+    return f"{hectares / 1000:,.1f} thousand ha"
 
 
 def slope_classes(table: pd.DataFrame) -> pd.DataFrame:
@@ -235,7 +242,7 @@ def _province_bars(axes: Axes, found: pd.DataFrame) -> None:
 def _count_title(axes: Axes, found: pd.DataFrame) -> None:
     axes.tick_params(labelsize=7.5)
     axes.set_title(
-        f"n = {found['blocks'].sum():,} blocks,"
-        f" {found['cropland_ha'].sum() / 1000:,.1f} thousand ha of cropland",
+        f"n = {found['blocks'].sum():,} blocks,\n"
+        f"{area_text(found['cropland_ha'].sum())} of cropland",
         fontsize=9,
     )

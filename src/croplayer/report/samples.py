@@ -103,7 +103,7 @@ def plot_density(
     axes.set_ylabel("labelled blocks / all blocks (1)", fontsize=8)
     axes.set_xlabel("province" if several else "county", fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
-    axes.margins(y=0.25 if many else 0.12)
+    axes.margins(x=0.02 if many else 0.05, y=0.25 if many else 0.12)
     axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     write_csv(found, table_csv)
     save_figure(figure, output)
