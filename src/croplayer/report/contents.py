@@ -9,6 +9,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+When = Literal[
+    "always",
+    "products",
+    "reference",
+    "model_comparison",
+    "choosing",
+    "own_coverage",
+    "own_segmentation",
+    "own_semantic",
+    "own_integration",
+]
+_BORROWED = "the model of another province is used (configuration: models)"
+WHEN: dict[When, str] = {
+    "always": "this run did not make it",
+    "products": "no products are compared (configuration: comparison.products)",
+    "reference": "there is no reference sample (configuration: comparison.reference)",
+    "model_comparison": "no segmentation models were compared (snakemake model_comparison)",
+    "choosing": "what to label next was not chosen (configuration: active.in_every_run)",
+    "own_coverage": _BORROWED,
+    "own_segmentation": _BORROWED,
+    "own_semantic": _BORROWED,
+    "own_integration": _BORROWED,
+}
+"""Parts that not every run has, and what the report says where one is missing."""
+
 
 @dataclass(frozen=True)
 class Item:
@@ -17,11 +42,11 @@ class Item:
     Parameters
     ----------
     number : of the paper, such as "Figure 12"; "" for what the paper does not have.
-    key : stem of the file, unique.
+    key : unique name, which addresses of the page end with.
     kind : how it is shown: a PNG as a picture, a CSV or Parquet file as a table.
     path : relative to results/{province}.
     title, caption : one line, and what a reader must know, with units.
-    absent : why a run may not have it, told where the file is not there.
+    when : the part of a run that makes it; rules ask for it only where the run has that part.
     """
 
     number: str
@@ -30,14 +55,8 @@ class Item:
     path: str
     title: str
     caption: str
-    absent: str = ""
+    when: When = "always"
 
-
-NO_PRODUCTS = "the configuration compares no products (comparison.products)"
-NO_SAMPLE = "the configuration has no reference sample (comparison.reference)"
-NO_MODELS = "no models were compared (snakemake model_comparison)"
-NOT_CHOSEN = "the blocks to label next were not chosen (snakemake choose)"
-BORROWED = "the model was trained in another province (models)"
 
 CONTENTS: tuple[Item, ...] = (
     Item(
@@ -46,9 +65,9 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/blocks.png",
         "Blocks: coverage type, image quality, semantic class, integration",
-        "What is known of each block: coverage type (Table 1), sharpness (Eq. 1) and semantic class "
-        "of each source, the chosen integration option (Table 4), slope in degrees, elevation in "
-        "metres. Legends give the share of the blocks.",
+        "What is known of each block: coverage type (Table 1), sharpness (Eq. 1) and semantic "
+        "class of each source, the chosen integration option (Table 4), slope in degrees, "
+        "elevation in metres. Legends give the share of the blocks.",
     ),
     Item(
         "Table 6",
@@ -57,7 +76,7 @@ CONTENTS: tuple[Item, ...] = (
         "model_comparison/models.csv",
         "Segmentation models side by side",
         "Accuracy, time and memory of the segmentation models on the same labels.",
-        NO_MODELS,
+        "model_comparison",
     ),
     Item(
         "Figure 11a",
@@ -65,9 +84,9 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/semantic_importance.png",
         "Importance of the features for the semantic class",
-        "Permutation importance of the 16 features of a block (Table 5): how much accuracy falls "
-        "when one is shuffled. Bars: one standard deviation over the repeats.",
-        BORROWED,
+        "Permutation importance of the 16 features of a block (Table 5): how much accuracy "
+        "falls when one is shuffled. Bars: one standard deviation over the repeats.",
+        "own_semantic",
     ),
     Item(
         "Figure 11b",
@@ -75,9 +94,9 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/integration_importance.png",
         "Importance of the features for the integration",
-        "Permutation importance of the 30 features of a block for the integration option. Bars: one "
-        "standard deviation over the repeats.",
-        BORROWED,
+        "Permutation importance of the 30 features of a block for the integration option. Bars: "
+        "one standard deviation over the repeats.",
+        "own_integration",
     ),
     Item(
         "Figure 12",
@@ -85,9 +104,9 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/areas.png",
         "Cropland area against the official figure",
-        "Cropland of each scenario, thousand hectares on the ellipsoid, for the province and its "
-        "counties: each source alone, the union of both, the selected integration. Red line: the "
-        "official area, with the tolerance as a band.",
+        "Cropland of each scenario, thousand hectares on the ellipsoid, for the province and "
+        "its counties: each source alone, the union of both, the selected integration. Red "
+        "line: the official area, with the tolerance as a band.",
     ),
     Item(
         "Figure 13",
@@ -96,8 +115,9 @@ CONTENTS: tuple[Item, ...] = (
         "figures/products_iou.png",
         "IoU of existing products with this map",
         "Agreement of two maps where both say something; neither is the truth. Strict counts a "
-        "product's cropland classes alone, lenient also those that hold cropland among other things.",
-        NO_PRODUCTS,
+        "product's cropland classes alone, lenient also those that hold cropland among other "
+        "things.",
+        "products",
     ),
     Item(
         "Figure 14",
@@ -105,9 +125,9 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/products_deviations.png",
         "Deviation of area fraction and edge density",
-        "Relative deviation of each block's area fraction and edge density from this map (Eq. 5 and "
-        "6). Red: the product has more; blue: less; empty: this map has no cropland there.",
-        NO_PRODUCTS,
+        "Relative deviation of each block's area fraction and edge density from this map (Eq. 5 "
+        "and 6). Red: the product has more; blue: less; empty: this map has no cropland there.",
+        "products",
     ),
     Item(
         "Figure 15",
@@ -115,9 +135,10 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/products_slopes.png",
         "Deviation over slope",
-        "Deviation of area fraction and edge density over the median slope of the block, degrees; "
-        "red: median of the slope class. Deviations beyond the axis are drawn at its end.",
-        NO_PRODUCTS,
+        "Deviation of area fraction and edge density over the median slope of the block, "
+        "degrees; red: median of the slope class. Deviations beyond the axis are drawn at its "
+        "end.",
+        "products",
     ),
     Item(
         "Figure 16",
@@ -125,10 +146,10 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/products_areas.png",
         "Percentage of the official area: products and scenarios",
-        "Cropland area in percent of the official area; hectares on the ellipsoid. Whiskers reach to "
-        "the lenient reading. A product that knows too little of the province is not put beside the "
-        "official area.",
-        NO_PRODUCTS,
+        "Cropland area in percent of the official area; hectares on the ellipsoid. Whiskers "
+        "reach to the lenient reading. A product that knows too little of the province is not "
+        "put beside the official area.",
+        "products",
     ),
     Item(
         "Figure 17",
@@ -137,8 +158,8 @@ CONTENTS: tuple[Item, ...] = (
         "figures/overview.png",
         "The province: imagery, masks, integrated map",
         "Imagery of each source, the mask made from it, the integrated map, and where the masks "
-        "agree. Solid line: the province; dotted: its counties. A shade between cropland and not "
-        "cropland is a share of the pixels below it.",
+        "agree. Solid line: the province; dotted: its counties. A shade between cropland and "
+        "not cropland is a share of the pixels below it.",
     ),
     Item(
         "",
@@ -146,8 +167,8 @@ CONTENTS: tuple[Item, ...] = (
         "table",
         "validation/accuracy.csv",
         "Accuracy at three levels",
-        "Pixels of held-out extents, blocks, province: values with 95 % intervals where there are "
-        "any, and the thresholds of the decision to stop.",
+        "Pixels of held-out extents, blocks, province: values with 95 % intervals where there "
+        "are any, and the thresholds of the decision to stop.",
     ),
     Item(
         "",
@@ -164,7 +185,7 @@ CONTENTS: tuple[Item, ...] = (
         "figures/learning_curve.png",
         "Learning curve of the segmentation",
         "Loss of the training and accuracy on the validation extents over the steps.",
-        BORROWED,
+        "own_segmentation",
     ),
     Item(
         "",
@@ -173,7 +194,7 @@ CONTENTS: tuple[Item, ...] = (
         "figures/coverage_confusion.png",
         "Coverage types: interpreted and predicted",
         "Blocks that were not trained on, by their interpreted and their predicted coverage type.",
-        BORROWED,
+        "own_coverage",
     ),
     Item(
         "",
@@ -181,8 +202,8 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/extents.png",
         "Validation extents: drawn and mapped",
-        "The validation extents close up: the polygons that people drew, and where the masks agree "
-        "with them.",
+        "The validation extents close up: the polygons that people drew, and where the masks "
+        "agree with them.",
     ),
     Item(
         "",
@@ -199,7 +220,7 @@ CONTENTS: tuple[Item, ...] = (
         "figures/products_plates.png",
         "Blocks of this map beside every product",
         "From the most to the least disagreement, at full resolution.",
-        NO_PRODUCTS,
+        "products",
     ),
     Item(
         "",
@@ -207,9 +228,9 @@ CONTENTS: tuple[Item, ...] = (
         "figure",
         "figures/products_scatter.png",
         "Blocks: product against this map",
-        "Area fraction and edge density (Eq. 5) of every block by the product and by this map, over "
-        "the pixels that both know; the line is equality.",
-        NO_PRODUCTS,
+        "Area fraction and edge density (Eq. 5) of every block by the product and by this map, "
+        "over the pixels that both know; the line is equality.",
+        "products",
     ),
     Item(
         "",
@@ -218,7 +239,7 @@ CONTENTS: tuple[Item, ...] = (
         "comparison/pixels.csv",
         "Products and this map, pixel by pixel",
         "Pixels and hectares that both know, and the measures of their agreement.",
-        NO_PRODUCTS,
+        "products",
     ),
     Item(
         "",
@@ -227,7 +248,7 @@ CONTENTS: tuple[Item, ...] = (
         "comparison/areas.csv",
         "Areas of products and scenarios",
         "Cropland in hectares and in percent of the official area.",
-        NO_PRODUCTS,
+        "products",
     ),
     Item(
         "",
@@ -236,7 +257,7 @@ CONTENTS: tuple[Item, ...] = (
         "comparison/slopes.csv",
         "Deviations by slope class",
         "Quartiles of the deviations of Eq. 6 by slope, degrees.",
-        NO_PRODUCTS,
+        "products",
     ),
     Item(
         "",
@@ -245,7 +266,7 @@ CONTENTS: tuple[Item, ...] = (
         "comparison/definitions.csv",
         "Where definitions of cropland differ",
         "What each product counts as cropland (Fig. 4), and the hectares that this moves.",
-        NO_PRODUCTS,
+        "products",
     ),
     Item(
         "",
@@ -254,7 +275,7 @@ CONTENTS: tuple[Item, ...] = (
         "comparison/findings.csv",
         "What is odd about the products",
         "To know before their figures are read.",
-        NO_PRODUCTS,
+        "products",
     ),
     Item(
         "",
@@ -263,7 +284,7 @@ CONTENTS: tuple[Item, ...] = (
         "comparison/accuracy.csv",
         "Accuracy by the reference sample",
         "Design-based estimates with their standard errors (se) and 95 % intervals.",
-        NO_SAMPLE,
+        "reference",
     ),
     Item(
         "",
@@ -272,7 +293,7 @@ CONTENTS: tuple[Item, ...] = (
         "comparison/groups.csv",
         "Areas of cropland groups by the reference sample",
         "Hectares of the groups of Fig. 4, with standard errors and 95 % intervals.",
-        NO_SAMPLE,
+        "reference",
     ),
     Item(
         "",
@@ -280,8 +301,8 @@ CONTENTS: tuple[Item, ...] = (
         "table",
         "export/areas.csv",
         "Account of the county files",
-        "Hectares of each county: its area, its cropland in the raster, what simplification, small "
-        "polygons and filled holes change, and the polygons as exported.",
+        "Hectares of each county: its area, its cropland in the raster, what simplification, "
+        "small polygons and filled holes change, and the polygons as exported.",
     ),
     Item(
         "",
@@ -290,7 +311,7 @@ CONTENTS: tuple[Item, ...] = (
         "figures/chosen.png",
         "What to label next",
         "The blocks whose labels would help most, with the reasons.",
-        NOT_CHOSEN,
+        "choosing",
     ),
     Item(
         "",
@@ -299,6 +320,6 @@ CONTENTS: tuple[Item, ...] = (
         "choosing/chosen.csv",
         "What to label next: the list",
         "Blocks by rank, with what speaks for each.",
-        NOT_CHOSEN,
+        "choosing",
     ),
 )
