@@ -119,10 +119,15 @@ def plot_options(
     Parameters as `plot_coverage`.
     """
     table = read_block_tables(blocks)
-    a, b = sources
-    words = {"neither": "neither", "only_a": f"only {a}", "only_b": f"only {b}", "both": "both"}
     columns = {"integration option": table["option"].astype(str)}
+    words = option_words(sources)
     _maps_and_shares(table, columns, OPTION_COLOURS, words, output, table_csv, title, note)
+
+
+def option_words(sources: Sequence[str]) -> dict[str, str]:
+    """The integration options as people read them; `sources`: A and B."""
+    a, b = sources
+    return {"neither": "neither", "only_a": f"only {a}", "only_b": f"only {b}", "both": "both"}
 
 
 def class_shares(

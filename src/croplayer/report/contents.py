@@ -58,16 +58,97 @@ class Item:
     when: When = "always"
 
 
+def _block_item(number: str, key: str, title: str, caption: str) -> Item:
+    """A figure or table of `block_figures.smk` and `examples.smk`, by the paper's word for it."""
+    if number.startswith("Table"):
+        return Item(number, key, "table", f"report/{key}.csv", title, caption)
+    return Item(number, key, "figure", f"figures/{key}.png", title, caption)
+
+
 CONTENTS: tuple[Item, ...] = (
+    _block_item(
+        "Figure 1",
+        "slope",
+        "Slope of land and cropland",
+        "Median slope of each block, and the share of land and of mapped cropland by slope "
+        "class, degrees.",
+    ),
+    _block_item(
+        "Table 1",
+        "coverage_types",
+        "Coverage types",
+        "What each type means, and how many blocks were labelled and predicted so, by source.",
+    ),
+    _block_item(
+        "Figure 2",
+        "coverage_examples",
+        "Examples of the coverage types",
+        "Blocks of each type, evenly spread over the labelled ones (over the predicted where "
+        "none are).",
+    ),
+    _block_item(
+        "Figure 3",
+        "samples",
+        "Labelled blocks",
+        "Positive: cropland was drawn in the block; negative: an extent was looked at and "
+        "has none.",
+    ),
+    _block_item(
+        "Table 2",
+        "label_classes",
+        "Classes of the labels",
+        "Drawn polygons of each class: number and sizes, hectares.",
+    ),
     Item(
-        "Figures 6, 7, 9 and 10",
-        "blocks",
+        "Table 2",
+        "label_examples",
         "figure",
-        "figures/blocks.png",
-        "Blocks: coverage type, image quality, semantic class, integration",
-        "What is known of each block: coverage type (Table 1), sharpness (Eq. 1) and semantic "
-        "class of each source, the chosen integration option (Table 4), slope in degrees, "
-        "elevation in metres. Legends give the share of the blocks.",
+        "figures/label_examples.png",
+        "Examples of the label classes",
+        "Polygons of the middle sizes of each class, evenly spread; hectares above.",
+    ),
+    _block_item(
+        "Table 3",
+        "products",
+        "Existing products",
+        "Producer, year, pixel, cropland classes, and the accuracy that the authors state.",
+    ),
+    _block_item(
+        "Figure 4",
+        "definitions",
+        "What this map and existing products call cropland",
+        "By the groups of the paper: surely cropland, surely not, or not said.",
+    ),
+    _block_item(
+        "Table 4",
+        "option_facts",
+        "Integration options",
+        "Blocks and cropland of each option, and the medians of its blocks.",
+    ),
+    _block_item(
+        "Table 5",
+        "feature_facts",
+        "Features of a block",
+        "Unit, median and quartiles over all blocks, by source.",
+    ),
+    _block_item(
+        "Figure 6",
+        "coverage",
+        "Coverage types by source",
+        "Percent of the blocks; the last bar: if every block came from the source with the "
+        "better imagery.",
+    ),
+    _block_item(
+        "Figure 7",
+        "quality",
+        "Imagery and its quality",
+        "Imagery of each source, coverage type, saturation (0-1), sharpness (Eq. 1).",
+    ),
+    _block_item(
+        "Figure 8",
+        "density",
+        "Sampling density",
+        "Labelled blocks by all blocks, for each county; red: all of them together.",
     ),
     Item(
         "Table 6",
@@ -77,6 +158,18 @@ CONTENTS: tuple[Item, ...] = (
         "Segmentation models side by side",
         "Accuracy, time and memory of the segmentation models on the same labels.",
         "model_comparison",
+    ),
+    _block_item(
+        "Figure 9",
+        "semantic",
+        "Semantic classes",
+        "Classes of each source's cropland as the model sees them: map, and percent of the blocks.",
+    ),
+    _block_item(
+        "Figure 10",
+        "options",
+        "Integration options on the map",
+        "Which source the map takes in each block, corrections included; percent of the blocks.",
     ),
     Item(
         "Figure 11a",
@@ -151,8 +244,14 @@ CONTENTS: tuple[Item, ...] = (
         "put beside the official area.",
         "products",
     ),
-    Item(
+    _block_item(
         "Figure 17",
+        "fraction",
+        "Area fraction of cropland",
+        "Cropland of the final map by the ground that it knows, for each block (Eq. 5).",
+    ),
+    Item(
+        "",
         "overview",
         "figure",
         "figures/overview.png",
