@@ -137,4 +137,5 @@ def comparison_targets(provinces):
     files += [f"results/{p}/comparison/comparison.html" for p in compared_ones]
     if len(compared_ones) > 1:
         files += ["results/provinces/areas.csv", "results/provinces/areas.png"]
+        files += ["results/provinces/iou.png"]
     return files

@@ -151,3 +151,35 @@ use rule plot_fraction as plot_fraction_of_all with:
     params:
         title=title_of_all,
         note=note_of_all,
+
+
+rule plot_province_iou:
+    """IoU of the products with the map in every province of the run (Fig. 13)."""
+    input:
+        pixels=lambda wildcards: [
+            f"results/{p}/comparison/pixels.csv" for p in PROVINCES if products_of(p)
+        ],
+    output:
+        figure=report(
+            "results/provinces/iou.png",
+            caption="../report/provinces_iou.rst",
+            category="7b Products",
+            labels={"what": "Figure 13: IoU, all provinces"},
+        ),
+        table="results/provinces/iou.csv",
+    log:
+        "logs/plot_province_iou.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+    params:
+        titles=lambda wildcards: {
+            p: settings_of(p).province.title for p in PROVINCES if products_of(p)
+        },
+        generated=lambda wildcards: [
+            p for p in PROVINCES if products_of(p) and is_generated(p)
+        ],
+    script:
+        "../../scripts/plot_province_iou.py"

@@ -7,7 +7,7 @@ import pandas as pd
 from PIL import Image
 
 from croplayer.report.product_plates import choose_blocks
-from croplayer.report.product_provinces import plot_provinces
+from croplayer.report.product_provinces import plot_province_iou, plot_provinces
 
 PAIRS = ("crop_in", "crop_unclear", "crop_out", "other_in", "other_unclear", "other_out")
 
@@ -56,3 +56,30 @@ def test_a_panel_a_map_counts_the_provinces(tmp_path):
     assert counts.loc["integrated", "within"] == 2 and counts.loc["e", "within"] == 1
     with Image.open(tmp_path / "areas.png") as image:
         assert np.asarray(image.convert("L")).std() > 10
+
+
+def test_iou_of_every_province_and_of_all_pixels_together(tmp_path, drawn):
+    counts = {"p": (60, 20, 20), "q": (10, 0, 30)}
+    pixels = {}
+    for province, (tp, fp, fn) in counts.items():
+        row = {"product": "e", "title": "ESA", "reading": "strict", "tp": tp, "fp": fp, "fn": fn}
+        row |= {
+            "iou": tp / (tp + fp + fn),
+            "compared_share": 0.5,
+            "compared_ha": 5,
+            "inside_ha": 10,
+        }
+        pixels[province] = tmp_path / f"{province}.csv"
+        pd.DataFrame([row]).to_csv(pixels[province], index=False)
+    seen = drawn("product_provinces")
+    plot_province_iou(
+        pixels=pixels, titles={"p": "One", "q": "Two"}, table_csv=tmp_path / "iou.csv",
+        figure_png=tmp_path / "iou.png", generated=["q"],
+    )  # fmt: skip
+    found = pd.read_csv(tmp_path / "iou.csv").set_index("province")["iou"]
+    assert found.to_dict() == {"p": 0.6, "q": 0.25, "all": 0.5}
+    (axes,) = seen["figure"].axes
+    assert axes.collections[0].get_offsets().tolist() == [[0.6, 0], [0.25, 1]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["One", "Two"]
+    assert axes.get_title() == "ESA\nall: 0.50"
+    assert seen["figure"].get_supxlabel() == "Generated, no real place: q"
