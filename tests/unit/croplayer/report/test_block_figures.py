@@ -244,3 +244,13 @@ def test_figures_are_written_the_same_each_time(province, tmp_path):
         )  # fmt: skip
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
     assert imread(tmp_path / "1.png")[..., :3].std() > 0.05
+
+
+def test_a_place_without_elevation_says_so(province, drawn, tmp_path):
+    table, files = province
+    table["slope"] = np.nan
+    table.to_parquet(files[0])
+    seen = drawn("block_values")
+    plot_slope(blocks=files, output=tmp_path / "a.png", table_csv=tmp_path / "a.csv")
+    assert "n = 0 blocks; 48 without elevation" in panels(seen)
+    assert pd.read_csv(tmp_path / "a.csv")["land_share"].sum() == 0
