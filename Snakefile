@@ -11,6 +11,7 @@ include: "workflow/rules/cases.smk"
 include: "workflow/rules/products.smk"
 include: "workflow/rules/compared_models.smk"
 include: "workflow/rules/choosing.smk"
+include: "workflow/rules/figures.smk"
 
 
 wildcard_constraints:

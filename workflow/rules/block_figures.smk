@@ -78,6 +78,36 @@ rule plot_samples:
         "../../scripts/plot_samples.py"
 
 
+rule plot_flow:
+    """How the map is made, with the models and counts of the run (Fig. 5)."""
+    input:
+        blocks=["results/{province}/report/blocks.parquet"],
+    output:
+        figure=report(
+            "results/{province}/figures/flow.png",
+            caption="../report/flow.rst",
+            category="1 Study area",
+            labels={"what": "Figure 5: how the map is made"},
+        ),
+    log:
+        "logs/{province}/plot_flow.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+    params:
+        sources=source_names,
+        coverage_model=architecture("coverage", "quality"),
+        segmentation_model=architecture("segmentation", "segmentation"),
+        label_round=lambda wildcards: round_of(wildcards.province),
+        products=lambda wildcards: len(products_of(wildcards.province)),
+        title=key("province", "title"),
+        note=note_of,
+    script:
+        "../../scripts/plot_flow.py"
+
+
 rule plot_coverage:
     """Shares of the coverage types by source (Fig. 6)."""
     input:

@@ -311,7 +311,7 @@ def pixel_maps(wildcards):
 
 # The figures of a province; those of blocks are also drawn of all provinces of a run together.
 FIGURES = ["overview", "extents", "detail", "areas", "rounds", "quality"]
-FIGURES += ["coverage_examples", "label_examples", "definitions"]
+FIGURES += ["coverage_examples", "label_examples", "definitions", "flow"]
 BLOCK_FIGURES = ["slope", "samples", "coverage", "density", "semantic", "options"]
 BLOCK_FIGURES += ["fraction"]
 

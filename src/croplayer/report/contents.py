@@ -120,6 +120,12 @@ CONTENTS: tuple[Item, ...] = (
         "By the groups of the paper: surely cropland, surely not, or not said.",
     ),
     _block_item(
+        "Figure 5",
+        "flow",
+        "How the map is made",
+        "Stages with the counts and models of this run; small letters: rules of the workflow.",
+    ),
+    _block_item(
         "Table 4",
         "option_facts",
         "Integration options",

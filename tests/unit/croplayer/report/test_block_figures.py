@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from croplayer.report.block_classes import plot_coverage, plot_options, plot_sem
 from croplayer.report.block_maps import Places, value_span
 from croplayer.report.block_values import plot_fraction, plot_quality, plot_slope
 from croplayer.report.feature_tables import write_feature_tables
+from croplayer.report.flow import LANES, plot_flow
 from croplayer.report.samples import plot_density, plot_samples
 
 SOURCES = ("summer", "winter")
@@ -254,3 +257,22 @@ def test_a_place_without_elevation_says_so(province, drawn, tmp_path):
     plot_slope(blocks=files, output=tmp_path / "a.png", table_csv=tmp_path / "a.csv")
     assert "n = 0 blocks; 48 without elevation" in panels(seen)
     assert pd.read_csv(tmp_path / "a.csv")["land_share"].sum() == 0
+
+
+def test_the_flow_names_rules_that_exist_and_counts_of_the_run(province, drawn, tmp_path):
+    table, files = province
+    seen = drawn("flow")
+    plot_flow(
+        blocks=files, sources=SOURCES, coverage_model="resnet50", segmentation_model="segformer",
+        label_round=4, products=8, output=tmp_path / "a.png",
+    )  # fmt: skip
+    texts = [text.get_text() for text in seen["figure"].axes[0].texts]
+    labelled = sum(word != "" for word in table["labelled"])
+    for words in ("48 blocks", f"round 4:\n{labelled} blocks labelled", "summer and winter"):
+        assert words in texts
+    assert any(text.startswith("segformer") for text in texts)
+    assert f"{table['cropland_ha'].sum() / 1000:,.1f} thousand ha of cropland" in texts
+    written = "\n".join(path.read_text() for path in Path("workflow/rules").glob("*.smk"))
+    for stage in (stage for stages in LANES.values() for stage in stages):
+        for rule in stage.rules:
+            assert f"rule {rule}:" in written, rule
