@@ -15,6 +15,8 @@ use rule plot_slope as plot_slope_of_all with:
         table="results/provinces/slope.csv",
     log:
         "logs/plot_slope_of_all.log",
+    resources:
+        mem_mb=memory(3000),
     params:
         title=title_of_all,
         note=note_of_all,
@@ -32,6 +34,8 @@ use rule plot_samples as plot_samples_of_all with:
         ),
     log:
         "logs/plot_samples_of_all.log",
+    resources:
+        mem_mb=memory(3000),
     params:
         title=title_of_all,
         note=note_of_all,
@@ -50,6 +54,8 @@ use rule plot_coverage as plot_coverage_of_all with:
         table="results/provinces/coverage.csv",
     log:
         "logs/plot_coverage_of_all.log",
+    resources:
+        mem_mb=memory(3000),
     params:
         sources=names_of_both,
         title=title_of_all,
@@ -69,6 +75,8 @@ use rule plot_density as plot_density_of_all with:
         table="results/provinces/density.csv",
     log:
         "logs/plot_density_of_all.log",
+    resources:
+        mem_mb=memory(3000),
     params:
         title=title_of_all,
         note=note_of_all,
@@ -87,6 +95,8 @@ use rule plot_semantic as plot_semantic_of_all with:
         table="results/provinces/semantic.csv",
     log:
         "logs/plot_semantic_of_all.log",
+    resources:
+        mem_mb=memory(3000),
     params:
         sources=names_of_both,
         title=title_of_all,
@@ -106,6 +116,8 @@ use rule plot_options as plot_options_of_all with:
         table="results/provinces/options.csv",
     log:
         "logs/plot_options_of_all.log",
+    resources:
+        mem_mb=memory(3000),
     params:
         sources=names_of_both,
         title=title_of_all,
@@ -125,6 +137,8 @@ use rule plot_fraction as plot_fraction_of_all with:
         table="results/provinces/fraction.csv",
     log:
         "logs/plot_fraction_of_all.log",
+    resources:
+        mem_mb=memory(3000),
     params:
         title=title_of_all,
         note=note_of_all,

@@ -197,6 +197,7 @@ def _draw(
     note: str,
 ) -> None:
     """A row of pictures for each class, its name at the left."""
+    rows = rows or {"nothing is labelled": []}
     columns = min(most, max([len(examples) for examples in rows.values()] + [1]))
     figure = new_figure(1.3 + 1.75 * columns, 0.9 + 2.05 * len(rows), title=title, note=note)
     panels = figure.subplots(len(rows), columns, squeeze=False)

@@ -18,6 +18,7 @@ from croplayer.report.block_table import NEGATIVE, POSITIVE, read_block_tables
 from croplayer.report.maps import _panel
 from croplayer.report.style import BLUE, INK, ORANGE, RED, fonts, new_figure, printable
 
+MOST_BARS = 40
 _COLOURS = {POSITIVE: BLUE, NEGATIVE: ORANGE, "": "#F2F0E8"}
 
 
@@ -68,11 +69,15 @@ def plot_density(
     ----------
     blocks : block tables (`tabulate_blocks`) of one or several provinces.
     table_csv : `place, blocks, positive, negative, density`, the densest first, all of them last.
+
+    Of more than forty places the forty with the most blocks are drawn, and the axis says so.
     """
     table = read_block_tables(blocks)
     several = table["province"].nunique() > 1
     found = sampling_density(table, "province" if several else "county")
     drawn, whole = found.iloc[:-1], found.iloc[-1]
+    left_out = max(len(drawn) - MOST_BARS, 0)
+    drawn = drawn[drawn["blocks"].rank(method="first", ascending=False) <= MOST_BARS]
     figure = new_figure(max(2.4 + 0.42 * len(drawn), 5.5), 4.4, title=title, note=note)
     axes = figure.subplots()
     bottom = np.zeros(len(drawn))
@@ -80,7 +85,7 @@ def plot_density(
         height = (drawn[kind] / drawn["blocks"]).to_numpy()
         axes.bar(
             range(len(drawn)), height, bottom=bottom, color=_COLOURS[kind], edgecolor=INK,
-            linewidth=0.5, label=f"{kind} ({drawn[kind].sum():,} blocks)",
+            linewidth=0.5, label=f"{kind} ({whole[kind]:,} blocks)",
         )  # fmt: skip
         bottom += height
     for k, row in enumerate(drawn.itertuples()):
@@ -101,7 +106,8 @@ def plot_density(
         ha="right" if many else "center", fontfamily=list(fonts()), rotation_mode="anchor",
     )  # fmt: skip
     axes.set_ylabel("labelled blocks / all blocks (1)", fontsize=8)
-    axes.set_xlabel("province" if several else "county", fontsize=8)
+    rest = f" ({left_out} smaller ones are in the table alone)" if left_out else ""
+    axes.set_xlabel(("province" if several else "county") + rest, fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
     axes.margins(x=0.02 if many else 0.05, y=0.25 if many else 0.12)
     axes.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
@@ -110,15 +116,19 @@ def plot_density(
 
 
 def sampling_density(table: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Labelled blocks by `by` (province or county); a last row "all" has all of them together."""
+    """Labelled blocks by `by` (province or county); a last row "all" has all of them together.
+
+    Counties are told apart by their ids: in several cities there is one of the same name.
+    """
     counted = table.assign(
+        key=table["county_id" if by == "county" else by].fillna(""),
         place=table[by].fillna("").replace("", "in no county"),
         blocks=1,
         positive=(table["labelled"] == POSITIVE).astype(int),
         negative=(table["labelled"] == NEGATIVE).astype(int),
     )
     columns = ["blocks", POSITIVE, NEGATIVE]
-    sums = counted.groupby("place")[columns].sum().reset_index()
+    sums = counted.groupby(["key", "place"])[columns].sum().reset_index().drop(columns="key")
     sums["density"] = (sums[POSITIVE] + sums[NEGATIVE]) / sums["blocks"]
     sums = sums.sort_values(["density", "place"], ascending=[False, True], kind="stable")
     whole = counted[columns].sum()

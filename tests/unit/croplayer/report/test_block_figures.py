@@ -276,3 +276,24 @@ def test_the_flow_names_rules_that_exist_and_counts_of_the_run(province, drawn, 
     for stage in (stage for stages in LANES.values() for stage in stages):
         for rule in stage.rules:
             assert f"rule {rule}:" in written, rule
+
+
+def test_counties_of_one_name_are_told_apart_and_the_largest_are_drawn(province, drawn, tmp_path):
+    table, files = province
+    table["county_id"] = [f"{k % 45:02d}" for k in range(len(table))]
+    table["county"] = "Gulou"
+    table.to_parquet(files[0])
+    seen = drawn("samples")
+    plot_density(blocks=files, output=tmp_path / "a.png", table_csv=tmp_path / "a.csv")
+    found = pd.read_csv(tmp_path / "a.csv")
+    assert len(found) == 45 + 1 and found["blocks"].iloc[:-1].value_counts().to_dict() == {
+        1: 42,
+        2: 3,
+    }
+    axes = seen["figure"].axes[0]
+    assert len(axes.get_xticklabels()) == 40
+    assert "5 smaller ones" in axes.get_xlabel()
+    drawn_of = [text.get_text() for text in axes.texts]
+    assert sum(text.endswith("/2") for text in drawn_of) == 3
+    positive = (table["labelled"] == "positive").sum()
+    assert f"positive ({positive} blocks)" in legend(axes)

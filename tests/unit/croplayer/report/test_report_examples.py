@@ -145,3 +145,16 @@ def test_definitions_are_those_of_the_catalogue(drawn, tmp_path):
     assert facts["compared_here"].sum() == 1
     assert facts.loc["ESRI Land Cover", "unclear_classes"] == "4 flooded vegetation"
     assert facts.loc["CLCD", "pixel_size"] == 30
+
+
+def test_labels_without_any_polygon_are_no_mistake(labels, drawn):
+    for name in ("polygons", "extents"):
+        frame = gpd.read_parquet(labels / f"{name}.parquet").iloc[:0]
+        frame.to_parquet(labels / f"{name}.parquet")
+    seen = drawn("examples")
+    plot_label_examples(
+        polygons=labels / "polygons.parquet", extents=labels / "extents.parquet", mosaics=MOSAICS,
+        output=labels / "a.png", table_csv=labels / "a.csv",
+    )  # fmt: skip
+    assert list(rows_of(seen["figure"])) == ["nothing is labelled\nno example"]
+    assert pd.read_csv(labels / "a.csv").empty
