@@ -13,5 +13,6 @@ run_job(
         output=Path(snakemake.output.figure),
         table_csv=Path(snakemake.output.table),
         title="What is cropland?",
+        mark=snakemake.params.mark,
     ),
 )

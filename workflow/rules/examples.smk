@@ -97,5 +97,10 @@ rule plot_definitions:
         mem_mb=memory(1000),
     params:
         compared=lambda wildcards: list(products_of(wildcards.province)),
+        mark=lambda wildcards: (
+            "made stand-in compared here"
+            if is_generated(wildcards.province)
+            else "compared here"
+        ),
     script:
         "../../scripts/plot_definitions.py"

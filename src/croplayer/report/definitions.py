@@ -29,14 +29,20 @@ _MARKS = {
 
 
 def plot_definitions(
-    *, catalogue: Path, compared: Sequence[str], output: Path, table_csv: Path, title: str = ""
+    *,
+    catalogue: Path,
+    compared: Sequence[str],
+    output: Path,
+    table_csv: Path,
+    title: str = "",
+    mark: str = "compared here",
 ) -> None:
     """The crosswalk of definitions (PNG, Fig. 4) and the products' facts (CSV, Table 3).
 
     Parameters
     ----------
     catalogue : `config/products.yaml`. compared : names of the products that the province is
-        compared with; their rows are marked.
+        compared with; their rows have `mark`, which says where stand-ins are compared.
 
     A definition that could not be checked against its source has an asterisk.
     """
@@ -44,7 +50,7 @@ def plot_definitions(
     write_csv(product_facts(known, compared), table_csv)
     rows = {"this map": (known.own_definition, known.own_definition_evidence.verified)}
     for name, entry in known.products.items():
-        text = f"{entry.title} (compared here)" if name in compared else entry.title
+        text = f"{entry.title} ({mark})" if name in compared else entry.title
         rows[text] = (entry.definition, entry.definition_evidence.verified)
     figure = new_figure(8.2, 1.7 + 0.36 * len(rows), title=title)
     axes = figure.subplots()
