@@ -50,9 +50,9 @@ def plot_definitions(
     write_csv(product_facts(known, compared), table_csv)
     rows = {"this map": (known.own_definition, known.own_definition_evidence.verified)}
     for name, entry in known.products.items():
-        text = f"{entry.title} ({mark})" if name in compared else entry.title
+        text = f"{entry.title}\n({mark})" if name in compared else entry.title
         rows[text] = (entry.definition, entry.definition_evidence.verified)
-    figure = new_figure(8.2, 1.7 + 0.36 * len(rows), title=title)
+    figure = new_figure(8.8, 1.7 + 0.36 * len(rows), title=title)
     axes = figure.subplots()
     for r, (definition, _) in enumerate(rows.values()):
         for c, group in enumerate(GROUPS):

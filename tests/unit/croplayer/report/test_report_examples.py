@@ -133,12 +133,12 @@ def test_definitions_are_those_of_the_catalogue(drawn, tmp_path):
     names = [text.get_text().removesuffix(" *") for text in axes.get_yticklabels()]
     entries = {entry.title: entry for entry in known.products.values()}
     assert names[0] == "this map" and len(names) == 1 + len(entries)
-    assert [name for name in names if "compared here" in name] == ["CLCD (compared here)"]
+    assert [name for name in names if "compared here" in name] == ["CLCD\n(compared here)"]
     words = {"in": "in", "out": "out", "unclear": "?"}
     marks = {(round(t.get_position()[1] - 0.52), round(t.get_position()[0] - 0.5)): t.get_text()
              for t in axes.texts}  # fmt: skip
     for r, name in enumerate(names[1:], start=1):
-        definition = entries[name.removesuffix(" (compared here)")].definition
+        definition = entries[name.removesuffix("\n(compared here)")].definition
         for c, group in enumerate(GROUPS):
             assert marks[r, c] == words[getattr(definition, group)]
     facts = pd.read_csv(tmp_path / "a.csv").set_index("product")
