@@ -62,7 +62,7 @@ def plot_coverage(
 
     A third row says what would remain if every block came from the source whose imagery is of the
     better quality there (the paper's 6.8 %): types in the order of Table 1, the worse last. With
-    several provinces each has its rows below those of all of them.
+    several provinces there is a panel for each source, and in it a bar for each province.
     """
     table = read_block_tables(blocks)
     rank = {name: k for k, name in enumerate(COVERAGE_TYPES)}

@@ -183,8 +183,9 @@ def _around(row, source: str, drawn: gpd.GeoDataFrame) -> Example:
     half = 0.6 * max((east - west) * shrink, north - south, 0.002)
     x, y = (west + east) / 2, (south + north) / 2
     extent = (x - half / shrink, y - half, x + half / shrink, y + half)
-    seen = drawn.geometry[drawn.intersects(shapely.box(*extent))].to_numpy()
     source = row.source or source
+    mine = drawn["source"].isin(["", source])  # what was drawn on the other's imagery is not there
+    seen = drawn.geometry[mine & drawn.intersects(shapely.box(*extent))].to_numpy()
     return Example(extent, source, f"{row.area_ha:.3g} ha\n{source}", seen)
 
 

@@ -114,6 +114,8 @@ def test_an_example_shows_its_polygon_whole_and_square_on_the_ground(labels, dra
         polygons=labels / "polygons.parquet", extents=labels / "extents.parquet", mosaics=MOSAICS,
         output=labels / "a.png", table_csv=labels / "a.csv", most=1,
     )  # fmt: skip
+    lotus = seen["figure"].axes[1]
+    assert len(lotus.lines) == 2 * 1 + 2, "its own outline, twice for its rim, and the scale bar"
     axes = seen["figure"].axes[0]  # the fifth of eight by size: the box from 112.04 on
     (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
     shown = shapely.box(west, south, east, north)
