@@ -108,14 +108,26 @@ def test_label_classes_are_counted_and_shown_in_their_middle_sizes(labels, drawn
     assert rows["no cropland\n1 extents"] == ["400 ha\nsummer"]
 
 
-def test_an_example_shows_its_polygon_whole_and_square_on_the_ground(labels, drawn):
+def test_an_example_has_no_outlines_of_the_other_source(labels, drawn):
+    polygons = gpd.read_parquet(labels / "polygons.parquet")
+    other = polygons.iloc[8:].assign(source="summer")
+    pd.concat([polygons, other], ignore_index=True).to_parquet(labels / "polygons.parquet")
     seen = drawn("examples")
     plot_label_examples(
         polygons=labels / "polygons.parquet", extents=labels / "extents.parquet", mosaics=MOSAICS,
         output=labels / "a.png", table_csv=labels / "a.csv", most=1,
     )  # fmt: skip
     lotus = seen["figure"].axes[1]
-    assert len(lotus.lines) == 2 * 1 + 2, "its own outline, twice for its rim, and the scale bar"
+    assert lotus.get_title() == "3 ha\nwinter"
+    assert len(lotus.lines) == 2 + 2, "one outline and its rim, and the two lines of the scale bar"
+
+
+def test_an_example_shows_its_polygon_whole_and_square_on_the_ground(labels, drawn):
+    seen = drawn("examples")
+    plot_label_examples(
+        polygons=labels / "polygons.parquet", extents=labels / "extents.parquet", mosaics=MOSAICS,
+        output=labels / "a.png", table_csv=labels / "a.csv", most=1,
+    )  # fmt: skip
     axes = seen["figure"].axes[0]  # the fifth of eight by size: the box from 112.04 on
     (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
     shown = shapely.box(west, south, east, north)
