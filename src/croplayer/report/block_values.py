@@ -61,11 +61,18 @@ def plot_slope(
         figure, left, place, table, "slope",
         title="Slope, median of the block", unit="degrees",
     )  # fmt: skip
+    _slope_bars(right, classes, int(table["slope"].isna().sum()))
+    write_csv(classes, table_csv)
+    save_figure(figure, output)
+
+
+def _slope_bars(axes: Axes, classes: pd.DataFrame, unknown: int) -> None:
+    """Shares of land and cropland side by side; `unknown` blocks have no elevation."""
     places = np.arange(len(classes))
     for k, (column, text, colour) in enumerate(
         (("land_share", "land", BLUE), ("cropland_share", "cropland of the final map", GREEN))
     ):
-        bars = right.bar(
+        bars = axes.bar(
             places + (k - 0.5) * 0.4,
             100 * classes[column],
             0.4,
@@ -74,19 +81,18 @@ def plot_slope(
             linewidth=0.5,
             label=f"{text}: {area_text(classes[column.replace('share', 'ha')].sum())}",
         )
-        right.bar_label(bars, fmt="%.1f", fontsize=7, padding=2)
+        axes.bar_label(bars, fmt="%.1f", fontsize=7, padding=2)
     names = [f"{row.slope_from:g}-{row.slope_to:g}" for row in classes.itertuples()]
-    right.set_xticks(places, [*names[:-1], f"> {SLOPE_EDGES[-2]}"], fontsize=8)
-    right.set_xlabel("slope, median of the block (degrees)", fontsize=8)
-    right.set_ylabel("share (%)", fontsize=8)
-    right.tick_params(axis="y", labelsize=8)
-    right.margins(y=0.12)
-    right.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14))
-    unknown = int(table["slope"].isna().sum())
+    axes.set_xticks(places, [*names[:-1], f"> {SLOPE_EDGES[-2]}"], fontsize=8)
+    axes.set_xlabel("slope, median of the block (degrees)", fontsize=8)
+    axes.set_ylabel("share (%)", fontsize=8)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set_ylim(0, max(100 * classes[["land_share", "cropland_share"]].max(axis=None) * 1.12, 1))
+    if not classes["blocks"].any():
+        axes.text(0.5, 0.5, "no elevation is known here", transform=axes.transAxes, ha="center")
+    axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     some = f"; {unknown:,} without elevation" if unknown else ""
-    right.set_title(f"n = {classes['blocks'].sum():,} blocks{some}", fontsize=9)
-    write_csv(classes, table_csv)
-    save_figure(figure, output)
+    axes.set_title(f"n = {classes['blocks'].sum():,} blocks{some}", fontsize=9)
 
 
 def area_text(hectares: float) -> str:

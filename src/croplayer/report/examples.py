@@ -200,8 +200,9 @@ def _draw(
     """A row of pictures for each class, its name at the left."""
     rows = rows or {"nothing is labelled": []}
     columns = min(most, max([len(examples) for examples in rows.values()] + [1]))
-    figure = new_figure(1.3 + 1.75 * columns, 0.9 + 2.05 * len(rows), title=title, note=note)
-    panels = figure.subplots(len(rows), columns, squeeze=False)
+    heights = [2.05 if examples else 0.6 for examples in rows.values()]
+    figure = new_figure(1.3 + 1.75 * columns, 0.9 + sum(heights), title=title, note=note)
+    panels = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
     for panel_row, (name, examples) in zip(panels, rows.items(), strict=True):
         for axes, example in zip(panel_row, _padded(examples, columns), strict=True):
             _picture(axes, example, mosaics)

@@ -255,7 +255,9 @@ def test_a_place_without_elevation_says_so(province, drawn, tmp_path):
     table.to_parquet(files[0])
     seen = drawn("block_values")
     plot_slope(blocks=files, output=tmp_path / "a.png", table_csv=tmp_path / "a.csv")
-    assert "n = 0 blocks; 48 without elevation" in panels(seen)
+    axes = panels(seen)["n = 0 blocks; 48 without elevation"]
+    assert "no elevation is known here" in [text.get_text() for text in axes.texts]
+    assert axes.get_ylim()[0] == 0
     assert pd.read_csv(tmp_path / "a.csv")["land_share"].sum() == 0
 
 
