@@ -102,7 +102,11 @@ def case_targets(cases):
         ]
         if case_of(name).case.stages == "statistics":
             continue
-        files += [f"{home}/figures/crops_{year}.png" for year in years_of(name)]
+        files += [
+            f"{home}/figures/{figure}_{year}.png"
+            for figure in ("crops", "close_ups")
+            for year in years_of(name)
+        ]
         if is_withheld(name):
             files += [
                 f"{home}/figures/{figure}_{year}.png"
@@ -141,6 +145,20 @@ def areas_of_contestant(wildcards):
     return [
         f"results/{wildcards.case}/baselines/{wildcards.year}/{wildcards.contestant}.parquet"
     ]
+
+
+def contestant_names(wildcards):
+    """Params function: the allocation and the baselines beside it."""
+    return ["max_score", *case_of(wildcards.case).validation.baselines]
+
+
+def areas_by_contestant(wildcards):
+    """Input function: the areas that each contestant placed, by its name."""
+    home = f"results/{wildcards.case}/baselines/{wildcards.year}"
+    placed = {"max_score": each_part("areas.parquet")(wildcards)}
+    return placed | {
+        name: f"{home}/{name}.parquet" for name in contestant_names(wildcards)[1:]
+    }
 
 
 def measured_of_case(wildcards):

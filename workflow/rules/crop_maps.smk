@@ -189,6 +189,36 @@ rule plot_comparison:
         "../../scripts/plot_comparison.py"
 
 
+rule plot_close_ups:
+    """The allocation close up, beside the baselines and other products (as Fig. 6)."""
+    input:
+        unpack(areas_by_contestant),
+        cells="results/{case}/grid/cells.parquet",
+        selected="results/{case}/allocation/{year}/cells.parquet",
+        files=case_files("validation"),
+    output:
+        figure=report(
+            "results/{case}/figures/close_ups_{year}.png",
+            caption="../report/close_ups.rst",
+            category="9b Crop accuracy",
+            labels={"what": "Close up, beside baselines {year}"},
+        ),
+    log:
+        "logs/{case}/plot_close_ups/{year}.log",
+    conda:
+        "../../envs/croplayer.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+    params:
+        validation=section("validation"),
+        contestants=contestant_names,
+        title=case_title,
+        note=case_note,
+    script:
+        "../../scripts/plot_close_ups.py"
+
+
 rule analyse_change:
     """Crop shares (Fig. 3), standard deviational ellipses (Eq. 20-23) and profiles."""
     input:

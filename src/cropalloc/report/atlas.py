@@ -11,14 +11,13 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from rasterio.features import shapes
 
 from cropalloc.export.names import MAP_SYSTEMS, find_maps, read_map
 from cropalloc.grid.cellgrid import CellGrid, read_cells
 from cropalloc.report.contents import WHEN, case_contents
-from cropalloc.report.style import INK, crop_title, hectares, read_picture
+from cropalloc.report.style import AREA_SHADES, INK, crop_title, hectares, read_picture
 from cropalloc.settings.maps import MapSettings
 from cropbase.atlas.drawing import draw_values
 from cropbase.atlas.foot import closing, origin
@@ -164,7 +163,7 @@ Files = Mapping[tuple[str, str, int], Path]
 
 def _layers(files: Files) -> list[RasterLayer]:
     """A layer a map; the maps of a crop share their colours, so that they can be compared."""
-    shades = tuple(to_hex(colormaps["YlGn"](step)) for step in np.linspace(0.22, 1, 32))
+    shades = tuple(to_hex(AREA_SHADES(step)) for step in np.linspace(0, 1, 32))
     newest = max(year for _, _, year in files)
     first = next(iter(sorted(files)))[0]
     layers = []

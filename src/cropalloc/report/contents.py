@@ -61,6 +61,17 @@ def case_contents(years: Sequence[int], jobs: Sequence[str]) -> list[Item]:
                 "validated",
             ),
             Item(
+                "Figure 6",
+                f"close_ups_{year}",
+                "figure",
+                f"figures/close_ups_{year}.png",
+                f"Close up beside baselines and products, {year}",
+                "The largest crops where most of each lies: cropland offered, the allocation, the "
+                "same statistics placed in proportion, other products in their own pixels. Percent "
+                "of a pixel that is harvested, one scale a crop.",
+                "maps",
+            ),
+            Item(
                 "Figure 7",
                 f"comparison_{year}",
                 "figure",

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.ticker import MaxNLocator
 
 from cropalloc.report.style import (
+    AREA_SHADES,
+    EMPTY,
     crop_title,
     draw_outline,
     frame_of_data,
@@ -26,8 +27,6 @@ from cropalloc.report.style import (
 from cropbase.errors import InputError
 from cropbase.figures import save_figure
 from cropbase.rasters import open_raster
-
-_EMPTY = "#E3E6E1"
 
 
 def plot_maps(
@@ -65,14 +64,13 @@ def plot_maps(
         columns * (width + 0.85) + 0.2, rows * (height + 0.55) + 0.6, title=title, note=note
     )
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    shades = ListedColormap(colormaps["YlGn"](np.linspace(0.22, 1.0, 256)))
     for axes, (crop, (values, whole)) in zip(panels, pictures.items(), strict=False):
         map_axes(axes, extent)
         ground = np.where(np.isfinite(values), 1.0, np.nan)
         axes.imshow(
             ground,
             extent=image(whole),
-            cmap=ListedColormap([_EMPTY]),
+            cmap=ListedColormap([EMPTY]),
             interpolation="nearest",
             aspect="auto",
             zorder=1,
@@ -82,7 +80,7 @@ def plot_maps(
         shown = axes.imshow(
             known,
             extent=image(whole),
-            cmap=shades,
+            cmap=AREA_SHADES,
             norm=PowerNorm(0.5, 0, most),
             interpolation="nearest",
             aspect="auto",

@@ -15,7 +15,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from rasterio.warp import Resampling
 from shapely import get_coordinates, get_parts, get_rings
@@ -26,6 +26,10 @@ from cropbase.rasters import open_raster
 
 DPI = 150
 INK, RED, GROUND = "#333333", "#B5301D", "#F4F5F3"
+EMPTY = "#E3E6E1"
+"""Ground of the case without the crop."""
+AREA_SHADES = ListedColormap(colormaps["YlGn"](np.linspace(0.22, 1.0, 256)))
+"""Little to much of a crop."""
 CONTESTANTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
 
