@@ -148,9 +148,13 @@ def _newton(compiled, curvature, prices, lower, temperature, sample, limits):
     """Minimise the smoothed dual at one temperature; returns prices, open parcels and steps."""
     scale = np.ones(len(compiled.weight))
     if sample > 1:
-        land = compiled.irrigated + compiled.dry
-        every = np.bincount(compiled.leaf, land, minlength=len(scale))
-        part = np.bincount(compiled.leaf[::sample], land[::sample], minlength=len(scale))
+        every, part = (
+            sum(
+                np.bincount(compiled.leaf[::step], land[::step], minlength=len(scale))
+                for land in (compiled.irrigated, compiled.dry)
+            )
+            for step in (1, sample)
+        )
         scale = np.divide(every, part, out=scale, where=part > 0)
 
     def evaluate(at):

@@ -16,9 +16,10 @@ from dataclasses import replace
 import numpy as np
 
 from cropalloc.allocation import early, kernels
+from cropalloc.allocation.box import Box, open_box, placed
 from cropalloc.allocation.compiled import Compiled, Finish
 from cropalloc.allocation.limits import ConvergenceError, Limits, OutOfTimeError
-from cropalloc.allocation.programme import Box, Programme, Vertex, ranges
+from cropalloc.allocation.programme import Programme, Vertex
 
 log = logging.getLogger(__name__)
 
@@ -35,50 +36,22 @@ def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.nda
     A hectare beyond the land costs the land penalty, twice for an irrigated activity (it is beyond
     cropland and beyond irrigated land). Empty where shortage is always cheaper.
     """
-    leaves, columns, cells, worths = [], [], [], []
-    if np.isfinite(compiled.land_penalty):
-        padded = np.append(compiled.penalty, 0.0)
-        relief = np.einsum("lmq,lmq->lm", compiled.coefficient, padded[compiled.owner])
-        cost = (
-            np.where(np.arange(compiled.scores.shape[1]) < compiled.n_rainfed, 1.0, 2.0)
-            * compiled.land_penalty
-        )
-        for leaf in range(len(compiled.weight)):
-            inside = np.flatnonzero(compiled.leaf == leaf)
-            if len(inside) == 0:
-                continue
-            best = compiled.scores[inside].argmax(axis=0)
-            top = compiled.scores[inside][best, np.arange(len(best))]
-            worth = top.astype(np.float64) * compiled.weight[leaf] - cost
-            pays = compiled.allowed[leaf] & np.isfinite(worth) & (worth + relief[leaf] > 0)
-            for k in np.flatnonzero(pays):
-                leaves.append(leaf)
-                columns.append(k)
-                cells.append(inside[best[k]])
-                worths.append(worth[k])
-    return (
-        np.array(leaves, dtype=np.int64),
-        np.array(columns, dtype=np.int64),
-        np.array(cells, dtype=np.int64),
-        np.array(worths, dtype=np.float64),
-    )
+    if not np.isfinite(compiled.land_penalty):
+        none = np.empty(0, dtype=np.int64)
+        return none, none, none, np.empty(0)
+    padded = np.append(compiled.penalty, 0.0)
+    relief = np.einsum("lmq,lmq->lm", compiled.coefficient, padded[compiled.owner])
+    times = np.where(np.arange(compiled.weight.shape[1]) < compiled.n_rainfed, 1.0, 2.0)
+    score, cell = compiled.best
+    worth = score * compiled.weight - times * compiled.land_penalty
+    pays = compiled.allowed & np.isfinite(worth) & (worth + relief > 0)
+    leaf, activity = np.nonzero(pays)
+    return leaf, activity, cell[pays], worth[pays]
 
 
-def _open(compiled: Compiled, prices: np.ndarray, radius: np.ndarray) -> Box:
-    """What is settled, and what is open, while the prices of activities move by `radius` (l, m)."""
-    used, choice, start, parcel, idle, activity, worth = kernels.settle(
-        compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-        compiled.activity_prices(prices), compiled.first, radius * (1 + 1e-9),
-        compiled.n_rainfed, compiled.land_penalty,
-    )  # fmt: skip
-    same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
-    return Box(used, choice, start, parcel, idle, activity, worth, same)
-
-
-def open_rows(compiled: Compiled, prices: np.ndarray, radius: float) -> int:
-    """Rows that parcels would have in the finishing programme of a box."""
-    box = _open(compiled, prices, np.full(compiled.weight.shape, radius))
-    return int((box.same == np.arange(len(box.same))).sum())
+def has_few_rows(compiled: Compiled, prices: np.ndarray, radius: float, most: int) -> bool:
+    """Whether the finishing programme of a box has no more rows of parcels than `most`."""
+    return open_box(compiled, prices, np.full(compiled.weight.shape, radius), most=most) is not None
 
 
 def finish(
@@ -99,7 +72,7 @@ def finish(
     over = overflow_columns(compiled)
     prices = _above_overflow(compiled, np.maximum(prices, -compiled.penalty), over)
     boxes = np.full(compiled.weight.shape, radius)
-    has_land = np.bincount(compiled.leaf, minlength=len(compiled.weight)) > 0
+    has_land = (compiled.best[1] >= 0).any(axis=1)
     face = np.nonzero(compiled.allowed & has_land[:, None])
     smallest = np.where(compiled.owner >= 0, compiled.area[compiled.owner], np.inf).min(2)[face]
     total = max(float(compiled.area.sum()), 1e-300)
@@ -107,7 +80,7 @@ def finish(
     told = time.perf_counter()
     for step in range(1, MAX_STEPS + 1):
         try:
-            box = _open(compiled, prices, boxes)
+            box = open_box(compiled, prices, boxes)
             found = Programme(compiled, box, over, face).solve(
                 compiled.area - compiled.placed(box.used), prices, boxes[face], limits
             )
@@ -198,32 +171,8 @@ def _collect(
     compiled: Compiled, prices: np.ndarray, box: Box, found: Vertex, over: tuple, steps: int
 ) -> Finish:
     """Settled parcels and the finishing flows together, alike parcels sharing in proportion."""
-    parcel, start, same = box.parcel, box.start, box.same
-    cells, kinds, amounts = [], [], []
-    for column, land in ((0, compiled.irrigated), (1, compiled.dry)):
-        rows = np.flatnonzero(box.choice[:, column] >= 0)
-        cells.append(rows)
-        kinds.append(box.choice[rows, column].astype(np.int64))
-        amounts.append(land[rows])
-    if len(parcel):
-        area = np.where(parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2])
-        whole = np.bincount(same, area, minlength=len(parcel))
-        length = np.diff(start)
-        is_first = same == np.arange(len(same))
-        offset = np.zeros(len(parcel), dtype=np.int64)
-        offset[is_first] = np.cumsum(length[is_first]) - length[is_first]
-        from_flow = np.repeat(offset[same], length) + ranges(length)
-        portion = np.repeat(area / whole[same], length)
-        cells.append(np.repeat(parcel // 2, length))
-        kinds.append(box.activity)
-        amounts.append(found.flow[from_flow] * portion)
-    cell, kind, amount = (np.concatenate(part) for part in (cells, kinds, amounts))
-    m = compiled.scores.shape[1]
-    key, inverse = np.unique(cell * m + kind, return_inverse=True)
-    total = np.bincount(inverse, amount, minlength=len(key))
-    keep = total > 0
     above = found.over > 0
     return Finish(
-        prices, (key // m)[keep], (key % m)[keep], total[keep],
+        prices, *placed(compiled, box, found.flow),
         over[2][above], over[1][above], found.over[above], found.shortage, steps,
     )  # fmt: skip

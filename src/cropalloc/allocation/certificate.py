@@ -13,7 +13,8 @@ the first stage, and among those in the one with the best net of the second.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from cropalloc.allocation.solution import Rule, Solution
 from cropbase.atomic import write_json
 from cropbase.errors import CropError
 
-CHUNK = 50_000  # cells looked at together
+CHUNK = 4096  # cells looked at together: their scores in doubles stay in the processor's cache
 EQUAL = 1e-7  # first prices, in hectares of shortage, that count as equal: admits more, never less
 
 MEASURES = (
@@ -49,6 +50,7 @@ def certify(problem: AllocationProblem, solution: Solution, rule: Rule) -> dict[
     statistics), and `multiplier` (None where the prices of the two stages are pairs); `ended`: why
     the solver ended.
     """
+    solution = _sorted(solution)
     weight, covered = _weights_and_cover(problem, rule)
     primal = _feasibility(problem, solution, covered)
     proof = _lexicographic_proof if rule.lexicographic else _weights_proof
@@ -72,17 +74,30 @@ def _feasibility(
     problem: AllocationProblem, solution: Solution, covered: np.ndarray
 ) -> dict[str, float]:
     """By how much the allocation breaks land, statistics and what is allowed."""
-    n, wet = problem.n_cells, np.array([s == "I" for _, s in problem.activities], dtype=bool)
-    cell, kind, hectares = solution.cell, solution.activity, solution.hectares
-    allowed = covered[problem.leaf[cell], kind] & ~np.isnan(problem.scores[kind, cell])
-    used = np.bincount(cell, hectares, minlength=n)
-    used_wet = np.bincount(cell, hectares * wet[kind], minlength=n)
-    excess = _relative(used - problem.cropland_ha - solution.over_cropland, problem.cropland_ha)
-    excess_wet = _relative(
-        used_wet - problem.irrigated_ha - solution.over_irrigated, problem.irrigated_ha
-    )
+    wet = np.array([s == "I" for _, s in problem.activities], dtype=bool)
+    least, least_wet = _floor(problem.cropland_ha), _floor(problem.irrigated_ha)
     table = np.zeros(covered.shape)
-    np.add.at(table, (problem.leaf[cell], kind), hectares)
+    excess = excess_wet = forbidden = negative = 0.0
+    for cells, rows in _chunks(problem, solution):
+        cell, kind, hectares = (
+            array[rows] for array in (solution.cell, solution.activity, solution.hectares)
+        )
+        leaf, land, irrigated = (
+            array[cells] for array in (problem.leaf, problem.cropland_ha, problem.irrigated_ha)
+        )
+        place, n = cell - cells.start, len(land)
+        allowed = covered[leaf[place], kind] & ~np.isnan(problem.scores[kind, cell])
+        used = np.bincount(place, hectares, minlength=n) - solution.over_cropland[cells]
+        excess = max(excess, _relative(used - land, land, least).max(initial=0.0))
+        used = (
+            np.bincount(place, hectares * wet[kind], minlength=n) - solution.over_irrigated[cells]
+        )
+        excess_wet = max(
+            excess_wet, _relative(used - irrigated, irrigated, least_wet).max(initial=0.0)
+        )
+        np.add.at(table, (leaf[place], kind), hectares)
+        forbidden += np.abs(hectares[~allowed]).sum()
+        negative -= np.minimum(hectares, 0).sum()
     area = _areas(problem)
     placed = np.array(
         [
@@ -90,15 +105,31 @@ def _feasibility(
             for demand in problem.demands
         ]
     )
-    residual = _relative(np.abs(placed + solution.shortage - area), area)
-    negative = -np.minimum(hectares, 0).sum() - np.minimum(solution.shortage, 0).sum()
+    residual = _relative(np.abs(placed + solution.shortage - area), area, _floor(area))
     return {
-        "cropland_excess": float(excess.max(initial=0.0)),
-        "irrigated_excess": float(excess_wet.max(initial=0.0)),
+        "cropland_excess": float(excess),
+        "irrigated_excess": float(excess_wet),
         "statistic_residual": float(residual.max(initial=0.0)),
-        "forbidden_ha": float(np.abs(hectares[~allowed]).sum()),
-        "negative_ha": float(negative),
+        "forbidden_ha": float(forbidden),
+        "negative_ha": float(negative - np.minimum(solution.shortage, 0).sum()),
     }
+
+
+def _chunks(problem: AllocationProblem, solution: Solution) -> Iterator[tuple[slice, slice]]:
+    """Slices of cells, and of the uses of these cells, so that no copy is as long as all cells."""
+    starts = range(0, problem.n_cells, CHUNK)
+    edges = np.searchsorted(solution.cell, [*starts, problem.n_cells])
+    for number, start in enumerate(starts):
+        yield slice(start, start + CHUNK), slice(edges[number], edges[number + 1])
+
+
+def _sorted(solution: Solution) -> Solution:
+    """The solution with its uses sorted by cell."""
+    if (solution.cell[1:] >= solution.cell[:-1]).all():
+        return solution
+    order = np.argsort(solution.cell, kind="stable")
+    names = ("cell", "activity", "hectares")
+    return replace(solution, **{name: getattr(solution, name)[order] for name in names})
 
 
 def _lexicographic_proof(
@@ -160,9 +191,15 @@ def _areas(problem: AllocationProblem) -> np.ndarray:
 
 
 def _score(problem: AllocationProblem, solution: Solution, weight: np.ndarray) -> float:
-    points = problem.scores[solution.activity, solution.cell].astype(np.float64)
-    worth = weight[problem.leaf[solution.cell], solution.activity]
-    return math.fsum(points * worth * solution.hectares)
+    def worths() -> Iterator[float]:
+        for _, rows in _chunks(problem, solution):
+            cell, kind = solution.cell[rows], solution.activity[rows]
+            points = problem.scores[kind, cell].astype(np.float64)
+            yield from (
+                points * weight[problem.leaf[cell], kind] * solution.hectares[rows]
+            ).tolist()
+
+    return math.fsum(worths())
 
 
 def _hardly_anything(problem: AllocationProblem, weight: np.ndarray) -> float:
@@ -221,9 +258,13 @@ def write_certificate(
     write_json(path, whole)
 
 
-def _relative(excess: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Excess over the right side; below a billionth of the whole, over that instead."""
-    floor = 1e-9 * float(right.sum()) if len(right) else 0.0
+def _floor(right: np.ndarray) -> float:
+    """A billionth of the whole of right sides."""
+    return 1e-9 * float(right.sum())
+
+
+def _relative(excess: np.ndarray, right: np.ndarray, floor: float) -> np.ndarray:
+    """Excess over the right side; where that is below `floor`, over that instead."""
     return np.maximum(excess, 0.0) / np.maximum(right, max(floor, 1e-300))
 
 
@@ -264,32 +305,37 @@ def _dual_bound(
     wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
     per_leaf = _prices_per_leaf(problem, weight.shape, prices)
     first_per_leaf = None if before is None else _prices_per_leaf(problem, weight.shape, before)
-    parts: list[float] = []
     excess = 0.0
-    for start in range(0, problem.n_cells, CHUNK):
-        cells = slice(start, start + CHUNK)
-        leaf = problem.leaf[cells]
-        net = problem.scores[:, cells].T.astype(np.float64) * weight[leaf] - per_leaf[leaf]
-        net = np.where(covered[leaf] & ~np.isnan(net), net, -np.inf)
-        if first_per_leaf is None:
-            rainfed = net[:, ~wet].max(axis=1, initial=0.0)
-            best_wet = net[:, wet].max(axis=1, initial=-np.inf)
-            dry = np.maximum(rainfed, best_wet - land_penalty)
-            either = np.maximum(dry, best_wet)
-        else:
-            earlier = np.where(np.isfinite(net), -first_per_leaf[leaf], -np.inf)
-            dry = _best_in_order(earlier[:, ~wet], net[:, ~wet])
-            either = _best_in_order(earlier, net)
-        land, irrigated = problem.cropland_ha[cells], problem.irrigated_ha[cells]
-        parts += list((land - irrigated) * dry + irrigated * either)
-        if math.isfinite(land_penalty):
-            dry, either = dry[land > 0], either[land > 0]
-            over = max(
-                dry.max(initial=0.0) - land_penalty, either.max(initial=0.0) - 2 * land_penalty
-            )
-            excess = max(excess, over / land_penalty)
-    parts += list(prices * np.array([demand.area_ha for demand in problem.demands]))
-    return math.fsum(parts), excess
+
+    def parts() -> Iterator[float]:
+        nonlocal excess
+        for start in range(0, problem.n_cells, CHUNK):
+            cells = slice(start, start + CHUNK)
+            leaf = problem.leaf[cells]
+            net = problem.scores[:, cells].T.astype(np.float64) * weight[leaf] - per_leaf[leaf]
+            net = np.where(covered[leaf] & ~np.isnan(net), net, -np.inf)
+            if first_per_leaf is None:
+                dry, either = _best(net, wet, land_penalty)
+            else:
+                earlier = np.where(np.isfinite(net), -first_per_leaf[leaf], -np.inf)
+                dry = _best_in_order(earlier[:, ~wet], net[:, ~wet])
+                either = _best_in_order(earlier, net)
+            land, irrigated = problem.cropland_ha[cells], problem.irrigated_ha[cells]
+            yield from ((land - irrigated) * dry + irrigated * either).tolist()
+            if math.isfinite(land_penalty):
+                over = dry[land > 0].max(initial=0.0) - land_penalty
+                over_both = either[land > 0].max(initial=0.0) - 2 * land_penalty
+                excess = max(excess, over / land_penalty, over_both / land_penalty)
+        yield from (prices * _areas(problem)).tolist()
+
+    return math.fsum(parts()), float(excess)
+
+
+def _best(net: np.ndarray, wet: np.ndarray, land_penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """(cells,) twice: greatest net on dry land, and on irrigated land; idling has 0."""
+    best_wet = net[:, wet].max(axis=1, initial=-np.inf)
+    dry = np.maximum(net[:, ~wet].max(axis=1, initial=0.0), best_wet - land_penalty)
+    return dry, np.maximum(dry, best_wet)
 
 
 def _prices_per_leaf(

@@ -11,11 +11,13 @@ greatest, or none. Third, leaves covered by the same statistics are one (a *zone
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from cropalloc.allocation.limits import Ended
 from cropalloc.allocation.problem import AllocationProblem, Weighting, demand_weights
+from cropalloc.allocation.scores import Scores, best_scores
 
 
 @dataclass
@@ -24,12 +26,10 @@ class Compiled:
 
     Fields
     ------
-    cells : (n,) rows of the problem that have land, ascending.
-    activity : (m,) rows of the problem's activities in the order used here.
     n_rainfed : the first `n_rainfed` activities are rainfed.
-    scores : (n, m) float32, -inf where never allowed.
+    scores : the problem's own scores, and the order of activities used here.
     leaf : (n,) int32, zone of the cell: the leaves that the same statistics cover are one.
-    irrigated, dry : (n,) float64, hectares of the two parcels.
+    irrigated, dry : (n,) float64, hectares of the two parcels, zero where there is none.
     weight : (leaves, m) float64, worth of a score point on a hectare.
     allowed : (leaves, m) bool, whether a statistic above zero covers the activity there.
     owner : (leaves, m, q) int32, demands that an activity counts for, -1 where none.
@@ -41,10 +41,8 @@ class Compiled:
         (0, m) where there is none.
     """
 
-    cells: np.ndarray
-    activity: np.ndarray
     n_rainfed: int
-    scores: np.ndarray
+    scores: Scores
     leaf: np.ndarray
     irrigated: np.ndarray
     dry: np.ndarray
@@ -79,16 +77,15 @@ class Compiled:
         owner = np.where(self.owner < 0, self.n_demands, self.owner)
         return np.bincount(owner.ravel(), amount.ravel(), minlength=self.n_demands + 1)[:-1]
 
+    @cached_property
+    def best(self) -> tuple[np.ndarray, np.ndarray]:
+        """(leaves, m): greatest score among cells with land (-inf: none), and its cell (or -1)."""
+        return best_scores(self.scores, self.leaf, self.irrigated, self.dry, len(self.weight))
+
     def best_worth(self) -> float:
         """The greatest worth of a hectare anywhere, zero if nothing can be placed."""
-        best = 0.0
-        for leaf in range(len(self.weight)):
-            rows = self.scores[self.leaf == leaf] if len(self.weight) > 1 else self.scores
-            if len(rows):
-                top = np.where(self.allowed[leaf], rows.max(axis=0).astype(np.float64), -np.inf)
-                with np.errstate(invalid="ignore"):
-                    best = max(best, float(np.nanmax(top * self.weight[leaf], initial=0.0)))
-        return best
+        worth = np.where(self.allowed, self.best[0], -np.inf) * self.weight
+        return float(worth.max(initial=0.0))
 
 
 @dataclass
@@ -98,7 +95,8 @@ class Finish:
     Fields
     ------
     prices : (d,) float64.
-    cell, activity : (r,) int64, rows and columns of `Compiled.scores`; hectares (r,) float64.
+    cell, activity : (r,) int32 and int16, cells of the problem and activities of `Compiled`;
+        sorted by cell, then by the problem's order of activities; hectares (r,) float64.
     over_cell, over_activity, over_hectares : hectares placed beyond the land of a cell.
     shortage : (d,) float64, what a demand lacks.
     steps : finishing programmes solved.
@@ -146,24 +144,17 @@ def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compile
             filled[leaves, column] += 1
             if problem.demands[index].area_ha == 0:
                 allowed[leaves, column] = False
-    cells = np.flatnonzero(problem.cropland_ha > 0)
     weight = demand_weights(problem, weighting)[:, order]
     owner[~allowed], coefficient[~allowed], weight[~allowed] = -1, 0.0, 1.0
-    kept, zone = _zones(problem.leaf[cells], weight, allowed, owner, coefficient)
-    scores = np.empty((len(cells), len(order)), dtype=np.float32)
-    for column, row in enumerate(order):
-        values = (
-            problem.scores[row] if len(cells) == problem.n_cells else problem.scores[row, cells]
-        )
-        scores[:, column] = np.where(np.isnan(values), -np.inf, values)
+    kept, zone = _zones(
+        np.unique(problem.leaf[problem.cropland_ha > 0]), weight, allowed, owner, coefficient
+    )
     return Compiled(
-        cells=cells,
-        activity=order,
         n_rainfed=int((~is_wet).sum()),
-        scores=scores,
-        leaf=zone,
-        irrigated=problem.irrigated_ha[cells].astype(np.float64),
-        dry=(problem.cropland_ha - problem.irrigated_ha)[cells].astype(np.float64),
+        scores=Scores(np.asarray(problem.scores, dtype=np.float32), order, level=False),
+        leaf=zone[problem.leaf],
+        irrigated=np.asarray(problem.irrigated_ha, dtype=np.float64),
+        dry=np.subtract(problem.cropland_ha, problem.irrigated_ha, dtype=np.float64),
         weight=weight[kept],
         allowed=allowed[kept],
         owner=owner[kept],
@@ -176,7 +167,7 @@ def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compile
 
 
 def _zones(
-    leaf: np.ndarray,
+    with_land: np.ndarray,
     weight: np.ndarray,
     allowed: np.ndarray,
     owner: np.ndarray,
@@ -185,17 +176,17 @@ def _zones(
     """Join the leaves in which the same statistics cover the same activities at the same worth.
 
     To the solver they are one leaf: hundreds of districts in a handful of states with statistics
-    are a handful of leaves. Returns one leaf of each zone, and the zone of each cell (n,) int32;
-    zones come in the order of their first leaf, and leaves without a cell are left out.
+    are a handful of leaves. `with_land` are the leaves that have a cell with land. Returns one leaf
+    of each zone, and the zone of each leaf (leaves,) int32; zones come in the order of their first
+    leaf, and leaves without land are in none (zero).
     """
     rows = len(weight)
     parts = (weight, allowed, owner, coefficient)
     flat = np.concatenate([part.reshape(rows, -1).astype(np.float64) for part in parts], axis=1)
-    with_cells = np.unique(leaf)
-    if len(with_cells) == 0:
-        with_cells = np.arange(min(rows, 1))
-    _, first, inverse = np.unique(flat[with_cells], axis=0, return_index=True, return_inverse=True)
+    if len(with_land) == 0:
+        with_land = np.arange(min(rows, 1))
+    _, first, inverse = np.unique(flat[with_land], axis=0, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
     zone = np.zeros(rows, dtype=np.int32)
-    zone[with_cells] = rank[inverse.ravel()]
-    return with_cells[np.sort(first)], zone[leaf]
+    zone[with_land] = rank[inverse.ravel()]
+    return with_land[np.sort(first)], zone

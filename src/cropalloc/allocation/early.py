@@ -10,50 +10,41 @@ from dataclasses import replace
 
 import numpy as np
 
-from cropalloc.allocation import kernels
+from cropalloc.allocation import placing
+from cropalloc.allocation.box import open_box, placed
 from cropalloc.allocation.compiled import Compiled, Finish
 
 
 def from_prices(compiled: Compiled, prices: np.ndarray, steps: int) -> Finish:
     """Land goes to its best use at these prices, then what is too much is taken back."""
-    _, choice, start, parcel, _, activity, _ = kernels.settle(
-        compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-        compiled.activity_prices(prices), compiled.first, np.zeros(compiled.weight.shape),
-        compiled.n_rainfed, compiled.land_penalty,
-    )  # fmt: skip
-    cell, column = np.nonzero(choice >= 0)
-    kind = choice[cell, column].astype(np.int64)
-    tied = np.flatnonzero(np.diff(start) > 0)
-    cell = np.concatenate([cell, parcel[tied] // 2])
-    column = np.concatenate([column, parcel[tied] % 2])
-    kind = np.concatenate([kind, activity[start[:-1][tied]]])
-    hectares = np.where(column == 0, compiled.irrigated[cell], compiled.dry[cell])
+    box = open_box(compiled, prices, np.zeros(compiled.weight.shape))
+    flow = np.zeros(len(box.worth))  # of uses that tie, the first has all
+    flow[box.start[:-1]] = box.capacity
     none = np.empty(0, dtype=np.int64)
     end = Finish(
-        prices, cell, kind, hectares, none, none, np.empty(0), np.zeros(compiled.n_demands), steps
-    )
+        prices, *placed(compiled, box, flow), none, none, np.empty(0),
+        np.zeros(compiled.n_demands), steps,
+    )  # fmt: skip
     return feasible(compiled, end)
 
 
 def feasible(compiled: Compiled, end: Finish) -> Finish:
     """The allocation with no statistic exceeded, and its shortage."""
-    m = compiled.scores.shape[1]
-    place = compiled.leaf[end.cell] * m + end.activity
-    over_place = compiled.leaf[end.over_cell] * m + end.over_activity
-    used = np.bincount(
-        np.concatenate([place, over_place]),
-        np.concatenate([end.hectares, end.over_hectares]),
-        minlength=compiled.weight.size,
-    ).reshape(compiled.weight.shape)
-    placed = compiled.placed(used)
-    keep = np.divide(compiled.area, placed, out=np.ones(len(placed)), where=placed > compiled.area)
+    uses = end.cell, end.activity, end.hectares
+    beyond = end.over_cell, end.over_activity, end.over_hectares
+    shape = compiled.weight.shape
+    used = placing.used_by(compiled.leaf, *uses, shape)
+    used += placing.used_by(compiled.leaf, *beyond, shape)
+    counted = compiled.placed(used)
+    keep = np.divide(
+        compiled.area, counted, out=np.ones(len(counted)), where=counted > compiled.area
+    )
     part = np.append(keep, 1.0)[compiled.owner].min(axis=2)
     shortage = np.maximum(compiled.area - compiled.placed(used * part), 0.0)
-    part = part.ravel()
     return replace(
         end,
-        hectares=end.hectares * part[place],
-        over_hectares=end.over_hectares * part[over_place],
+        hectares=placing.take_back(compiled.leaf, *uses, part),
+        over_hectares=placing.take_back(compiled.leaf, *beyond, part),
         shortage=np.where(shortage > 1e-15 * compiled.area, shortage, 0.0),
     )
 
@@ -77,14 +68,14 @@ def _beyond_the_land(compiled: Compiled, end: Finish) -> float:
     if len(end.over_cell) == 0:
         return 0.0
     kind = end.over_activity
-    worth = (
-        compiled.scores[end.over_cell, kind] * compiled.weight[compiled.leaf[end.over_cell], kind]
-    )
+    weight = compiled.weight[compiled.leaf[end.over_cell], kind]
+    worth = compiled.scores.at(end.over_cell, kind) * weight
     times = np.where(kind < compiled.n_rainfed, 1.0, 2.0)
     return float((worth - times * compiled.land_penalty) @ end.over_hectares)
 
 
 def score(compiled: Compiled, end: Finish) -> float:
     """Score x weight x hectares on the land there is."""
-    weight = compiled.weight[compiled.leaf[end.cell], end.activity]
-    return float(compiled.scores[end.cell, end.activity] * weight @ end.hectares)
+    return placing.score_of(
+        compiled.scores, compiled.leaf, compiled.weight, end.cell, end.activity, end.hectares
+    )

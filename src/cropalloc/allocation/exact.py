@@ -79,31 +79,44 @@ def _land_can_be_exceeded(compiled: Compiled) -> bool:
 
 
 def _as_solution(problem, compiled, end, multiplier, first, seconds) -> Solution:
-    """From the solver's order of cells and activities to the problem's."""
-    cell, activity = compiled.cells[end.cell], compiled.activity[end.activity]
+    """From the solver's order of activities to the problem's."""
+    cell, activity = end.cell, compiled.scores.rows.astype(np.int16)[end.activity]
     hectares = end.hectares
-    over_cell, over_activity = compiled.cells[end.over_cell], compiled.activity[end.over_activity]
-    if len(over_cell):
-        cell = np.concatenate([cell, over_cell])
-        activity = np.concatenate([activity, over_activity])
-        hectares = np.concatenate([hectares, end.over_hectares])
-    key = cell * len(problem.activities) + activity
-    unique, inverse = np.unique(key, return_inverse=True)
-    hectares = np.bincount(inverse, hectares, minlength=len(unique))
-    cell, activity = np.divmod(unique, max(len(problem.activities), 1))
-    over_cropland = np.zeros(problem.n_cells)
-    over_irrigated = np.zeros(problem.n_cells)
+    if len(end.over_cell):
+        over = (end.over_cell, compiled.scores.rows[end.over_activity], end.over_hectares)
+        cell, activity, hectares = _joined((cell, activity, hectares), over)
+    over_cropland, over_irrigated = np.zeros(problem.n_cells), np.zeros(problem.n_cells)
     if np.isfinite(compiled.land_penalty):
         wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)[activity]
         used = np.bincount(cell, hectares, minlength=problem.n_cells)
-        used_wet = np.bincount(cell, hectares * wet, minlength=problem.n_cells)
         over_cropland = _beyond(used, problem.cropland_ha)
-        over_irrigated = _beyond(used_wet, problem.irrigated_ha)
+        used = np.bincount(cell, hectares * wet, minlength=problem.n_cells)
+        over_irrigated = _beyond(used, problem.irrigated_ha)
     return Solution(
         cell, activity, hectares, end.shortage, end.prices, multiplier, first, over_cropland,
         over_irrigated, "exact", seconds, {"finishing_programmes": float(end.steps)},
         end.ended,
     )  # fmt: skip
+
+
+def _joined(uses: tuple, over: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Uses (cell, activity, hectares), sorted, and a few more, which may be of the same ones."""
+    cell, activity, hectares = uses
+    places, more = [], []
+    for i, k, extra in sorted(zip(*over, strict=True)):
+        begin, end = np.searchsorted(cell, [i, i + 1])
+        at = begin + int(np.searchsorted(activity[begin:end], k))
+        if at < end and activity[at] == k:
+            hectares[at] += extra
+        else:
+            places.append(at)
+            more.append((i, k, extra))
+    if not more:
+        return uses
+    columns = zip(*more, strict=True)
+    return tuple(
+        np.insert(array, places, column) for array, column in zip(uses, columns, strict=True)
+    )
 
 
 def _beyond(used: np.ndarray, land: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cropalloc.allocation import interior_kernels as passes
-from cropalloc.allocation import kernels
 from cropalloc.allocation.annealing import Curvature
+from cropalloc.allocation.box import open_box
 from cropalloc.allocation.boxstep import overflow_columns
 from cropalloc.allocation.compiled import Compiled
 from cropalloc.allocation.limits import Limits
@@ -25,7 +25,7 @@ from cropalloc.allocation.limits import Limits
 log = logging.getLogger(__name__)
 
 MAX_ITERATIONS = 250
-TOO_LARGE = 40_000_000  # uses of all parcels: 24 bytes each beyond this are too much memory
+TOO_LARGE = 40_000_000  # uses of all parcels: 18 bytes each beyond this are too much memory
 KEEP = 0.9995  # of the way to the boundary
 REPORT_S = 30.0
 NONE = Limits()
@@ -37,10 +37,10 @@ class Parcels:
 
     Fields
     ------
-    leaf : (p,) int64; capacity : (p,) float64 hectares.
+    leaf : (p,) int32; capacity : (p,) float64 hectares.
     idle : (p,) bool, whether land of it may be left idle.
     start : (p + 1,) int64, where the uses of each parcel begin in `activity` and `worth`.
-    activity : (c,) int64; worth : (c,) float64, of a hectare.
+    activity : (c,) int16; worth : (c,) float64, of a hectare.
     """
 
     leaf: np.ndarray
@@ -53,40 +53,30 @@ class Parcels:
 
 def uses(compiled: Compiled) -> int:
     """An upper estimate of the uses of all parcels, to judge memory before anything is built."""
-    m = compiled.scores.shape[1]
+    m = compiled.weight.shape[1]
     wet, dry = int((compiled.irrigated > 0).sum()), int((compiled.dry > 0).sum())
     return wet * m + dry * (m if np.isfinite(compiled.land_penalty) else compiled.n_rainfed)
 
 
 def all_parcels(compiled: Compiled) -> Parcels:
     """Every parcel with every use that it is allowed, alike parcels joined."""
-    _, _, start, parcel, idle, activity, worth = kernels.settle(
-        compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
-        compiled.activity_prices(np.zeros(compiled.n_demands)), compiled.first,
-        np.full(compiled.weight.shape, np.inf), compiled.n_rainfed, compiled.land_penalty,
-    )  # fmt: skip
-    same = kernels.merge_alike(start, parcel, idle, activity, worth, compiled.leaf)
-    first = np.flatnonzero(same == np.arange(len(same)))
-    area = np.where(parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2])
-    capacity = np.bincount(same, area, minlength=len(same))[first]
-    length = np.diff(start)
-    chosen = np.repeat(same == np.arange(len(same)), length)
-    leaf, length = compiled.leaf[parcel[first] // 2].astype(np.int64), length[first]
-    activity, worth, idle = activity[chosen], worth[chosen], idle[first]
+    everything = np.full(compiled.weight.shape, np.inf)
+    box = open_box(compiled, np.zeros(compiled.n_demands), everything)
     over_leaf, over_activity, _, over_worth = overflow_columns(compiled)
-    if len(over_leaf):
-        # Use beyond the land: a parcel a leaf with more room than all statistics could take.
-        leaves, counts = np.unique(over_leaf, return_counts=True)
-        lightest = compiled.coefficient[compiled.coefficient > 0].min(initial=1.0)
-        room = 2.0 * float(compiled.area.sum()) / lightest
-        leaf = np.concatenate([leaf, leaves])
-        capacity = np.concatenate([capacity, np.full(len(leaves), room)])
-        idle = np.concatenate([idle, np.ones(len(leaves), dtype=bool)])
-        length = np.concatenate([length, counts])
-        activity = np.concatenate([activity, over_activity])
-        worth = np.concatenate([worth, over_worth])
-    ends = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    return Parcels(leaf, capacity, idle, ends, activity.astype(np.int64), worth)
+    if len(over_leaf) == 0:
+        return Parcels(box.leaf, box.capacity, box.idle, box.start, box.activity, box.worth)
+    # Use beyond the land: a parcel a leaf with more room than all statistics could take.
+    leaves, counts = np.unique(over_leaf, return_counts=True)
+    lightest = compiled.coefficient[compiled.coefficient > 0].min(initial=1.0)
+    room = 2.0 * float(compiled.area.sum()) / lightest
+    return Parcels(
+        leaf=np.concatenate([box.leaf, leaves.astype(np.int32)]),
+        capacity=np.concatenate([box.capacity, np.full(len(leaves), room)]),
+        idle=np.concatenate([box.idle, np.ones(len(leaves), dtype=bool)]),
+        start=np.concatenate([box.start, box.start[-1] + np.cumsum(counts)]),
+        activity=np.concatenate([box.activity, over_activity.astype(np.int16)]),
+        worth=np.concatenate([box.worth, over_worth]),
+    )
 
 
 def statistic_weights(compiled: Compiled) -> np.ndarray:
@@ -108,11 +98,7 @@ def statistic_weights(compiled: Compiled) -> np.ndarray:
 
 
 def interior_prices(
-    compiled: Compiled,
-    *,
-    tolerance: float = 1e-9,
-    parcels: Parcels | None = None,
-    limits: Limits = NONE,
+    compiled: Compiled, *, tolerance: float = 1e-9, limits: Limits = NONE
 ) -> tuple[np.ndarray, float]:
     """Prices (d,) near the optimum, and the relative gap at which the method stopped.
 
@@ -120,18 +106,20 @@ def interior_prices(
     ----------
     compiled : the problem with its penalties.
     tolerance : relative gap, and relative residual, at which to stop.
-    parcels : what parcels may be used for, if known already.
     limits : at the deadline the prices reached are returned.
     """
-    if parcels is None:
-        parcels = all_parcels(compiled)
+    parcels = all_parcels(compiled)
     if len(parcels.worth) == 0 or not (compiled.area > 0).any():
         return np.zeros(compiled.n_demands), 0.0
     return _Iteration(compiled, parcels).run(tolerance, limits)
 
 
 class _Iteration:
-    """State of the method. Hectares are in units of the mean parcel, worth in units of `money`."""
+    """State of the method. Hectares are in units of the mean parcel, worth in units of `money`.
+
+    Three arrays are a use long, and no other is ever made: `activity`, `x`, and `z`, which takes
+    the place of the parcels' worths.
+    """
 
     def __init__(self, compiled: Compiled, parcels: Parcels) -> None:
         self.compiled, self.parcels = compiled, parcels
@@ -149,7 +137,6 @@ class _Iteration:
             top = float(np.abs(parcels.worth).max(initial=0.0))
             self.money = max(top, 1e-3 * float(penalty.max(initial=0.0)), 1e-300)
         self.capacity = parcels.capacity / self.unit
-        self.worth = parcels.worth / self.money
         self.area = compiled.area / self.unit
         self.penalty = penalty / self.money
         # A start that is feasible on both sides, and central by definition: each product of
@@ -157,31 +144,29 @@ class _Iteration:
         # is not drowned by a barrier made for millions of hectares.
         count = np.diff(parcels.start)
         self.share = self.capacity / (count + parcels.idle)
-        modest = self._modest(count)
-        self.x = np.repeat(self.share, count) * passes.spread(
-            parcels.start, parcels.leaf, parcels.activity, modest
-        )
+        self.x = np.repeat(self.share, count)
+        modest = self._modest()
+        passes.scale_uses(parcels.start, parcels.leaf, parcels.activity, self.x, modest)
         sums = passes.row_sums(parcels.start, self.x)
         fill = np.divide(self.capacity, sums, out=np.ones(len(sums)), where=~parcels.idle)
-        self.x *= np.repeat(fill, count)
+        passes.scale_rows(parcels.start, self.x, fill)
         self.x0 = np.where(parcels.idle, self.capacity - sums, 0.0)
         self.idle = self.x0.copy()
         if unequal:
             # Prices as the worth of their statistic: reduced costs are then of its own size.
             self.prices = np.where(self.live, 120.0 * of_demand / self.money, 0.0)
-            net = self.worth - passes.spread(
-                parcels.start, parcels.leaf, parcels.activity, self._table(self.prices)
-            )
-            self.y = np.maximum(passes.row_best(parcels.start, net), 0.0) + 1.0
-            self.z = np.repeat(self.y, count) - net
+            rise = 1.0
             self.weight = modest * compiled.weight / scale
             worth_short = of_demand / scale
         else:
             self.prices = np.zeros(compiled.n_demands)
-            best = passes.row_best(parcels.start, self.worth)
-            self.y = np.maximum(best, 0.0) + 4.0 * max(1.0, float(self.penalty.max(initial=0.0)))
-            self.z = np.repeat(self.y, count) - self.worth
+            rise = 4.0 * max(1.0, float(self.penalty.max(initial=0.0)))
             self.weight, worth_short = modest, 1.0
+        self.z, self.y = parcels.worth, np.empty(len(parcels.capacity))
+        passes.reduced_costs(
+            parcels.start, parcels.leaf, parcels.activity, self.z, 1.0 / self.money,
+            self._table(self.prices), rise, self.y,
+        )  # fmt: skip
         self.z0 = np.where(parcels.idle, self.y, 1.0)
         self.v = np.where(self.short, self.penalty + self.prices, 0.0)
         lack = self.area - self._placed(self.x)
@@ -191,12 +176,11 @@ class _Iteration:
         # statistics' uses, the second that of the large ones.
         self.share, self.weight = np.sqrt(self.share), np.sqrt(self.weight)
         self.idle, self.aim_s = np.sqrt(self.idle), np.sqrt(self.aim_s)
-        self.dx = np.empty_like(self.x)
 
-    def _modest(self, count: np.ndarray) -> np.ndarray:
+    def _modest(self) -> np.ndarray:
         """(leaves, m): part of its even share that an activity gets: at most half of statistics."""
         c = self.compiled
-        placed = self._placed(np.repeat(self.share, count))
+        placed = self._placed(self.x)
         part = np.divide(self.area, 2 * placed, out=np.ones(len(placed)), where=placed > 0)
         part = np.append(np.minimum(part, 1.0), 1.0)
         return np.where(c.owner >= 0, part[c.owner], 1.0).min(axis=2)
@@ -214,11 +198,8 @@ class _Iteration:
 
     def run(self, tolerance: float, limits: Limits) -> tuple[np.ndarray, float]:
         c, p = self.compiled, self.parcels
-        aims = passes.spread(p.start, p.leaf, p.activity, self.weight)
-        count = float(self.aim_s.sum() + self.idle.sum()) + passes.dot(
-            aims, np.repeat(self.share, np.diff(p.start))
-        )
-        del aims
+        count = float(self.aim_s.sum() + self.idle.sum())
+        count += passes.sum_of_aims(p.start, p.leaf, p.activity, self.share, self.weight)
         told = time.perf_counter()
         best, best_gap, stale = self.prices.copy(), np.inf, 0
         nearest = weigh = np.inf
@@ -297,15 +278,15 @@ class _Iteration:
             dx0, dy_new = np.empty_like(self.x0), np.empty_like(self.y)
             reach = passes.direct(
                 p.start, p.leaf, p.activity, self.x, self.z, self.x0, self.z0, fixed, d_table, dy,
-                reaching, table, centre, mu, self.share, self.weight, self.idle, self.dx, dx0,
-                dy_new,
+                reaching, table, centre, mu, self.share, self.weight, self.idle, dx0, dy_new,
             )  # fmt: skip
             primal = min(1.0, keep * min(reach[0], _reach(s[short], ds[short])))
             dual = min(1.0, keep * min(reach[1], _reach(v[short], dv[short])))
             least = min(primal, dual)
             passes.advance(
-                p.start, p.leaf, p.activity, self.x, self.z, self.dx, dy_new, table, primal, dual
-            )
+                p.start, p.leaf, p.activity, self.x, self.z, d_table, dy, table, dy_new, centre,
+                mu, self.share, self.weight, primal, dual,
+            )  # fmt: skip
             self.x0 += primal * dx0
             self.z0 += np.where(p.idle, dual * dy_new, 0.0)
             self.y += dual * dy_new

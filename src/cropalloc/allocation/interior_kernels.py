@@ -150,11 +150,23 @@ def correct(
 
 
 @njit(cache=True)
+def _change(x, z, before, dz, unit, centre, mu):
+    """Change of the hectares of a use whose reduced cost changes by `dz`.
+
+    `before` is the change that the predictor gave to the reduced cost, `unit` the use's weight.
+    """
+    inverse = 1.0 / z
+    theta = x * inverse
+    first = -x - theta * before
+    return (centre * unit - _tame(first * before, mu * unit)) * inverse - x - theta * dz
+
+
+@njit(cache=True)
 def direct(
     start, leaf, activity, x, z, x0, z0, total, old, old_dy, reaching, table, centre, mu, share,
-    weight, idle, dx, dx0, dy,
+    weight, idle, dx0, dy,
 ):  # fmt: skip
-    """The direction: fills `dx`, `dx0`, `dy`; returns how far it may be followed."""
+    """The direction: fills `dx0`, `dy`; returns how far it may be followed."""
     primal = _FURTHEST
     dual = _FURTHEST
     for i in range(len(leaf)):
@@ -163,13 +175,7 @@ def direct(
         for q in range(start[i], start[i + 1]):
             value -= x[q] / z[q] * table[c, activity[q]]
         change = value / total[i]
-        before = old_dy[i]
-        first = -x0[i] - x0[i] / z0[i] * before
-        step = (
-            (centre * idle[i] - _tame(first * before, mu * idle[i])) / z0[i]
-            - x0[i]
-            - x0[i] / z0[i] * change
-        )
+        step = _change(x0[i], z0[i], old_dy[i], change, idle[i], centre, mu)
         dx0[i] = step
         dy[i] = change
         if step < 0:
@@ -178,14 +184,9 @@ def direct(
             dual = min(dual, -z0[i] / change)
         for q in range(start[i], start[i + 1]):
             k = activity[q]
-            before = old_dy[i] + old[c, k]
-            first = -x[q] - x[q] / z[q] * before
             dz = change + table[c, k]
             unit = share[i] * weight[c, k]
-            step = (
-                (centre * unit - _tame(first * before, mu * unit)) / z[q] - x[q] - x[q] / z[q] * dz
-            )
-            dx[q] = step
+            step = _change(x[q], z[q], old_dy[i] + old[c, k], dz, unit, centre, mu)
             if step < 0:
                 primal = min(primal, -x[q] / step)
             if dz < 0:
@@ -194,23 +195,34 @@ def direct(
 
 
 @njit(cache=True)
-def advance(start, leaf, activity, x, z, dx, dy, table, primal, dual):
-    """Take the step: x += primal dx, z += dual dz."""
+def advance(
+    start, leaf, activity, x, z, old, old_dy, table, dy, centre, mu, share, weight, primal, dual
+):  # fmt: skip
+    """Take the step: x += primal dx, z += dual dz; what was not kept by `direct` is made again."""
     for i in range(len(leaf)):
         c = leaf[i]
         for q in range(start[i], start[i + 1]):
-            x[q] += primal * dx[q]
-            z[q] += dual * (dy[i] + table[c, activity[q]])
+            k = activity[q]
+            dz = dy[i] + table[c, k]
+            unit = share[i] * weight[c, k]
+            x[q] += primal * _change(x[q], z[q], old_dy[i] + old[c, k], dz, unit, centre, mu)
+            z[q] += dual * dz
 
 
 @njit(cache=True)
-def spread(start, leaf, activity, table):
-    """(c,): entry of an (l, m) table for each use."""
-    out = np.empty(start[-1])
+def scale_uses(start, leaf, activity, x, table):
+    """Multiply each use by the entry of an (l, m) table."""
     for i in range(len(leaf)):
         for q in range(start[i], start[i + 1]):
-            out[q] = table[leaf[i], activity[q]]
-    return out
+            x[q] *= table[leaf[i], activity[q]]
+
+
+@njit(cache=True)
+def scale_rows(start, x, factor):
+    """Multiply the uses of each parcel by its factor (p,)."""
+    for i in range(len(factor)):
+        for q in range(start[i], start[i + 1]):
+            x[q] *= factor[i]
 
 
 @njit(cache=True)
@@ -224,10 +236,30 @@ def row_sums(start, x):
 
 
 @njit(cache=True)
-def row_best(start, worth):
-    """(p,): greatest worth of each parcel, at least zero."""
-    out = np.zeros(len(start) - 1)
-    for i in range(len(out)):
+def sum_of_aims(start, leaf, activity, share, weight):
+    """Sum over uses of their parcel's `share` times their `weight`, compensated."""
+    total = 0.0
+    carry = 0.0
+    for i in range(len(leaf)):
         for q in range(start[i], start[i + 1]):
-            out[i] = max(out[i], worth[q])
-    return out
+            y = share[i] * weight[leaf[i], activity[q]] - carry
+            t = total + y
+            carry = (t - total) - y
+            total = t
+    return total
+
+
+@njit(cache=True)
+def reduced_costs(start, leaf, activity, worth, factor, table, rise, y):
+    """Turn worths, times `factor`, into reduced costs in place, at prices `table` (l, m).
+
+    Fills the worth `y` of a hectare of each parcel: `rise` above its best net, or above zero.
+    """
+    for i in range(len(leaf)):
+        best = 0.0
+        for q in range(start[i], start[i + 1]):
+            worth[q] = worth[q] * factor - table[leaf[i], activity[q]]
+            best = max(best, worth[q])
+        y[i] = best + rise
+        for q in range(start[i], start[i + 1]):
+            worth[q] = y[i] - worth[q]

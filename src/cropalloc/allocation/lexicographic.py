@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from cropalloc.allocation import early, kernels
-from cropalloc.allocation.boxstep import finish, open_rows
+from cropalloc.allocation.boxstep import finish, has_few_rows
 from cropalloc.allocation.compiled import Compiled, Finish
 from cropalloc.allocation.interior import interior_prices
 from cropalloc.allocation.limits import ConvergenceError, Limits
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 RAISE = 8.0  # factor on the worth of a hectare that did not force the least shortage
 DROWNED = 1e5  # worth of all statistics' shortage, by the score, beyond which it takes its digits
 NARROW = 0.05  # half the width of the narrowest first box
+FEW_ROWS = 3000  # of a finishing programme that is small
 PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
 
 
@@ -129,7 +130,7 @@ def _without_score(compiled: Compiled) -> Compiled:
     """The first stage: a hectare of shortage costs one, and no use is better than another."""
     return replace(
         compiled,
-        scores=np.where(np.isfinite(compiled.scores), np.float32(0), np.float32(-np.inf)),
+        scores=compiled.scores._replace(level=True),
         weight=np.ones_like(compiled.weight),
         penalty=np.ones(compiled.n_demands),
     )
@@ -140,7 +141,7 @@ def _few_rows(flat: Compiled, prices: np.ndarray) -> float | None:
 
     Parcels alike in what is allowed share a row: if they are few, one wide box holds the answer.
     """
-    return next((r for r in (2.0, 0.3, NARROW) if open_rows(flat, prices, r) <= 3000), None)
+    return next((r for r in (2.0, 0.3, NARROW) if has_few_rows(flat, prices, r, FEW_ROWS)), None)
 
 
 def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:

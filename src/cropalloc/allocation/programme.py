@@ -13,26 +13,13 @@ import highspy
 import numpy as np
 from scipy.sparse import csc_array
 
+from cropalloc.allocation.box import Box
 from cropalloc.allocation.compiled import Compiled
 from cropalloc.allocation.limits import ConvergenceError, Limits, OutOfTimeError
 
 REFINEMENTS = 3
 SHARPER = 1e6  # factor on reduced costs where the worths of a hectare differ by much
 HOPELESS = 1e6  # loss, so magnified, beyond which a use cannot become one of the optimum
-
-
-@dataclass(frozen=True)
-class Box:
-    """What `kernels.settle` and `kernels.merge_alike` say of parcels while prices stay in a box."""
-
-    used: np.ndarray
-    choice: np.ndarray
-    start: np.ndarray
-    parcel: np.ndarray
-    idle: np.ndarray
-    activity: np.ndarray
-    worth: np.ndarray
-    same: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,26 +39,18 @@ class Programme:
 
     def __init__(self, compiled: Compiled, box: Box, over: tuple, face: tuple) -> None:
         self.compiled = compiled
-        start, parcel, same, worth = box.start, box.parcel, box.same, box.worth
-        first = np.flatnonzero(same == np.arange(len(same)))
-        row = np.cumsum(same == np.arange(len(same))) - 1
-        self.n_parcels = len(first)
-        area = np.where(parcel % 2 == 0, compiled.irrigated[parcel // 2], compiled.dry[parcel // 2])
-        self.capacity = np.bincount(row[same], area, minlength=self.n_parcels)
-        length = np.diff(start)[first]
-        column = np.repeat(start[:-1][first], length) + ranges(length)
-        self.column = column
-        self.parcel_row = np.repeat(np.arange(self.n_parcels), length)
-        leaf = np.repeat(compiled.leaf[parcel[first] // 2], length)
-        self.idle = box.idle[first]
+        self.n_parcels, self.capacity, self.idle = box.n_rows, box.capacity, box.idle
+        length = np.diff(box.start)
+        self.n_flows = len(box.worth)
+        self.parcel_row = np.repeat(np.arange(box.n_rows), length)
         self.over = over
         # Worth less that of the parcel's first use keeps the numbers small; a constant where the
         # parcel must be used in full.
-        base = np.where(self.idle, 0.0, worth[start[:-1][first]])
-        self.top = float(worth[column].max(initial=0.0))
-        self.cost = np.concatenate([worth[column] - base[self.parcel_row], over[3]])
-        leaf = np.concatenate([leaf, over[0], face[0], face[0]])
-        k = np.concatenate([box.activity[column], over[1], face[1], face[1]])
+        base = np.where(box.idle, 0.0, box.worth[box.start[:-1]])
+        self.top = float(box.worth.max(initial=0.0))
+        self.cost = np.concatenate([box.worth - base[self.parcel_row], over[3]])
+        leaf = np.concatenate([np.repeat(box.leaf, length), over[0], face[0], face[0]])
+        k = np.concatenate([box.activity, over[1], face[1], face[1]])
         self.n_faces = len(face[0])
         self.owner = compiled.owner[leaf, k]
         self.coefficient = compiled.coefficient[leaf, k]
@@ -85,7 +64,7 @@ class Programme:
         Raises OutOfTimeError, ConvergenceError.
         """
         d, f = len(remaining), self.n_faces
-        flow_columns, n = len(self.column), len(self.cost)
+        flow_columns, n = self.n_flows, len(self.cost)
         # Flows are measured in units of a typical capacity.
         sizes = self.capacity[self.capacity > 0]
         unit = float(np.exp(np.mean(np.log(sizes)))) if len(sizes) else 1.0
@@ -133,8 +112,8 @@ class Programme:
         """Columns: uses of parcels and of land exceeded, both faces, shortages, idle parcels."""
         p, d, f, n = self.n_parcels, len(magnified), self.n_faces, len(self.cost)
         sign = np.concatenate([np.ones(n + f), -np.ones(f)])
-        rows, columns = [self.parcel_row], [np.arange(len(self.column))]
-        values = [np.ones(len(self.column))]
+        rows, columns = [self.parcel_row], [np.arange(self.n_flows)]
+        values = [np.ones(self.n_flows)]
         for q in range(self.owner.shape[1]):
             here = np.flatnonzero(self.owner[:, q] >= 0)
             rows.append(p + self.owner[here, q])
@@ -243,10 +222,3 @@ def _mend(
     found = np.zeros(len(found))
     found[columns] = amount
     return found, price
-
-
-def ranges(lengths: np.ndarray) -> np.ndarray:
-    """0 .. length - 1 for each length, joined."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) - np.repeat(ends - lengths, lengths)

@@ -36,7 +36,7 @@ class Solution:
 
     Fields
     ------
-    cell, activity : (r,) int64, rows of the problem's cells and activities; sorted, no doubles.
+    cell, activity : (r,) integers, rows of the problem's cells and activities; sorted, no doubles.
     hectares : (r,) float64 physical hectares above zero.
     shortage : (d,) float64, hectares that each demand lacks, in the demand's own measure.
     prices : (d,) float64, worth of a hectare of each demand (dual values).

@@ -57,14 +57,11 @@ def _uneven(compiled: Compiled) -> bool:
 
 def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float:
     """A first box: some temperatures wide, unless that would leave too many parcels open."""
-    margin = kernels.margins(
+    limit = 1500 + 2 * compiled.n_demands + len(compiled.leaf) // 150
+    margin = kernels.margin_of_rank(
         compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry, compiled.weight,
         compiled.activity_prices(prices), compiled.first, compiled.n_rainfed,
-        compiled.land_penalty,
-    ).ravel()  # fmt: skip
-    margin = margin[np.isfinite(margin)]
-    limit = 1500 + 2 * compiled.n_demands + len(compiled.leaf) // 150
-    wide = 2 * temperature
-    if len(margin) > limit:
-        wide = min(wide, float(np.partition(margin, limit)[limit]) / 2)
+        compiled.land_penalty, limit,
+    )  # fmt: skip
+    wide = min(2 * temperature, margin / 2)
     return max(wide, 0.01 * temperature, 1e-12 * max(1.0, float(np.abs(prices).max(initial=0))))
