@@ -52,6 +52,8 @@ def solve_lexicographic(
         end, _, first = _at_once(equal, small, replace(limits, gap=0.0))
     if compiled.owner.shape[2] > 1:
         first = _vertex(compiled, first, limits)
+    else:
+        first = _cut_of_the_small(compiled, first)
     compiled.first = compiled.activity_prices(first)
     # A statistic that may be short at all has the first price of -1.
     may_lack = (first <= kernels.TIE - 1.0) | _is_short(compiled, end)
@@ -106,8 +108,11 @@ def _first_stage(compiled: Compiled, start: np.ndarray, limits: Limits) -> np.nd
         # no box would be small. The bound needs good prices only, not a vertex.
         found, gap = interior_prices(flat, tolerance=0.1 * PROVEN, limits=limits)
         found = np.clip(found, -1.0, None)
+        # A price too low by its last digit would seem to draw all land to a statistic of a few
+        # square metres; raised within what counts as proven, it costs nothing.
         rounded = (np.round(found, digits) for digits in (0, 1, 2, 3, 4, 6, 8))
-        found = max((found, *rounded), key=lambda each: least_shortage(compiled, each))
+        raised = (found + lift for lift in (1e-15, 1e-14, 1e-13, 1e-12, 0.1 * PROVEN))
+        found = max((found, *rounded, *raised), key=lambda each: least_shortage(compiled, each))
         return found if gap <= PROVEN else _vertex(compiled, found, limits)
     radius = _few_rows(flat, prices) or NARROW
     return finish(flat, prices, radius, limits).prices
@@ -124,6 +129,22 @@ def _vertex(compiled: Compiled, prices: np.ndarray, limits: Limits) -> np.ndarra
     except ConvergenceError:
         return prices
     return max(prices, found, key=lambda each: least_shortage(compiled, each))
+
+
+def _cut_of_the_small(compiled: Compiled, first: np.ndarray) -> np.ndarray:
+    """First prices (d,), -1 or 0, that are right for statistics too small to matter to the proof.
+
+    One of a few square metres with the wrong price would have to be placed where no land is left.
+    """
+    area = compiled.area
+    best, first = least_shortage(compiled, first), first.copy()
+    for d in np.flatnonzero((area > 0) & (area <= 10 * PROVEN * area.sum())):
+        other = first.copy()
+        other[d] = 0.0 if first[d] < -0.5 else -1.0
+        found = least_shortage(compiled, other)
+        if found > best:
+            best, first = found, other
+    return first
 
 
 def _without_score(compiled: Compiled) -> Compiled:

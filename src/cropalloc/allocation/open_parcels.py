@@ -111,8 +111,14 @@ def _hash(c, idle, found, kind, difference):
 
 @njit(cache=True)
 def _differences(found, idle, worth, difference):
-    """Worths up to a constant of the parcel where idling is no candidate."""
-    base = 0.0 if idle else worth[0]
+    """Worths up to a constant of the parcel where idling is no candidate: the one nearest to zero,
+    as a greater one would take the digits of the others."""
+    base = 0.0
+    if not idle:
+        base = worth[0]
+        for a in range(1, found):
+            if abs(worth[a]) < abs(base):
+                base = worth[a]
     for a in range(found):
         difference[a] = (worth[a] - base) + 0.0  # never minus zero, whose bits differ
 

@@ -44,11 +44,9 @@ class Programme:
         self.n_flows = len(box.worth)
         self.parcel_row = np.repeat(np.arange(box.n_rows), length)
         self.over = over
-        # Worth less that of the parcel's first use keeps the numbers small; a constant where the
-        # parcel must be used in full.
-        base = np.where(box.idle, 0.0, box.worth[box.start[:-1]])
+        self.start = box.start[:-1]
         self.top = float(box.worth.max(initial=0.0))
-        self.cost = np.concatenate([box.worth - base[self.parcel_row], over[3]])
+        self.worth = np.concatenate([box.worth, over[3]])
         leaf = np.concatenate([np.repeat(box.leaf, length), over[0], face[0], face[0]])
         k = np.concatenate([box.activity, over[1], face[1], face[1]])
         self.n_faces = len(face[0])
@@ -64,7 +62,7 @@ class Programme:
         Raises OutOfTimeError, ConvergenceError.
         """
         d, f = len(remaining), self.n_faces
-        flow_columns, n = self.n_flows, len(self.cost)
+        flow_columns, n = self.n_flows, len(self.worth)
         # Flows are measured in units of a typical capacity.
         sizes = self.capacity[self.capacity > 0]
         unit = float(np.exp(np.mean(np.log(sizes)))) if len(sizes) else 1.0
@@ -97,9 +95,15 @@ class Programme:
         A face is an activity without land (or given back) at the price on the edge of the box. All
         worths are taken less the present prices, for small numbers, so that widths are about 1000.
         """
-        n, penalty = len(self.cost), self.compiled.penalty
+        n, penalty = len(self.worth), self.compiled.penalty
         padded = np.append(prices, 0.0)
-        net = self.cost - (self.coefficient[:n] * padded[self.owner[:n]]).sum(axis=1)
+        net = self.worth - (self.coefficient[:n] * padded[self.owner[:n]]).sum(axis=1)
+        if self.n_parcels:
+            # Where a parcel must be used in full, a constant may be taken off its nets: the least
+            # of them, as a greater one (a point may be worth a million times more in one use)
+            # would take the digits of the others.
+            least = _nearest_to_zero(net[: self.n_flows], self.start, self.parcel_row)
+            net[: self.n_flows] -= np.where(self.idle, 0.0, least)[self.parcel_row]
         loss = np.where(np.isfinite(penalty), penalty + prices, 0.0)
         cost = np.concatenate([net, -width, -width, -loss, np.zeros(self.idle.sum())])
         largest = float(np.abs(cost).max(initial=0.0))
@@ -110,7 +114,7 @@ class Programme:
 
     def _matrix(self, magnified: np.ndarray) -> csc_array:
         """Columns: uses of parcels and of land exceeded, both faces, shortages, idle parcels."""
-        p, d, f, n = self.n_parcels, len(magnified), self.n_faces, len(self.cost)
+        p, d, f, n = self.n_parcels, len(magnified), self.n_faces, len(self.worth)
         sign = np.concatenate([np.ones(n + f), -np.ones(f)])
         rows, columns = [self.parcel_row], [np.arange(self.n_flows)]
         values = [np.ones(self.n_flows)]
@@ -126,6 +130,12 @@ class Programme:
         values += [magnified, np.ones(len(idle))]
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         return csc_array(entries, shape=(p + d, n + 2 * f + d + len(idle)))
+
+
+def _nearest_to_zero(net: np.ndarray, start: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """(r,): of the nets of each row, that of the least size."""
+    size = np.minimum.reduceat(np.abs(net), start)
+    return np.maximum.reduceat(np.where(np.abs(net) == size[row], net, -np.inf), start)
 
 
 def _as_lp(
