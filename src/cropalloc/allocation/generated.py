@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from cropalloc.allocation.problem import AllocationProblem, Demand
+
+TRAITS = (
+    "general", "short", "missing", "ties", "equal", "bare", "all_irrigated", "one_system",
+    "tiny", "huge", "uneven",
+)  # fmt: skip
 
 
 def generate(
@@ -75,3 +82,50 @@ def generate(
         np.arange(n_cells, dtype=np.int64), leaf, tuple(f"u{c}" for c in leaves), cropland,
         irrigated, activities, scores, tuple(demands),
     )  # fmt: skip
+
+
+def degenerate(
+    seed: int, cells: int, crops: int, leaves: int, traits: Collection[str]
+) -> AllocationProblem:
+    """A small random problem with the degenerate traits asked for, of `TRAITS`."""
+    rng = np.random.default_rng(seed)
+    leaves = min(leaves, cells)
+    base = generate(
+        cells, crops, seed=seed, n_leaves=leaves, general="general" in traits,
+        fill=1.6 if "short" in traits else 0.7, missing=0.3 if "missing" in traits else 0.0,
+        pool=0.5,
+    )  # fmt: skip
+    land, wet, scores = base.cropland_ha.copy(), base.irrigated_ha.copy(), base.scores.copy()
+    if "ties" in traits:
+        scores = np.round(scores / 25) * np.float32(25)
+    if "equal" in traits:
+        scores = np.where(np.isnan(scores), scores, np.float32(40))
+    if "bare" in traits:
+        bare = rng.random(cells) < 0.5
+        land[bare], wet[bare] = 0.0, 0.0
+    if "all_irrigated" in traits:
+        wet = land.copy()
+    if "one_system" in traits:
+        scores[1::3] = np.nan
+    factor = 1e-6 if "tiny" in traits else 1e5 if "huge" in traits else 1.0
+    areas = np.array([demand.area_ha for demand in base.demands]) * factor
+    if "uneven" in traits:  # some statistics of a few square metres, down to 1e-6 ha
+        part = 10 ** np.where(rng.random(len(areas)) < 0.4, rng.uniform(-8, 0, len(areas)), 0.0)
+        areas = np.maximum(areas * part, np.minimum(areas, 1e-6))
+    demands = tuple(
+        Demand(d.crop, d.systems, d.unit_id, d.leaves, float(area), d.coefficients)
+        for d, area in zip(base.demands, areas, strict=True)
+    )
+    return AllocationProblem(
+        base.cell_id, base.leaf, base.leaf_ids, land * factor, wet * factor, base.activities,
+        scores, demands,
+    )  # fmt: skip
+
+
+def random_degenerate(seed: int) -> AllocationProblem:
+    """A small random problem with statistics of a few square metres and up to three traits more."""
+    rng = np.random.default_rng(seed)
+    others = [trait for trait in TRAITS if trait != "uneven"]
+    traits = {"uneven", *rng.choice(others, rng.integers(0, 4), replace=False).tolist()}
+    cells, crops, leaves = (int(rng.integers(1, most)) for most in (41, 5, 4))
+    return degenerate(seed, cells, crops, leaves, traits)

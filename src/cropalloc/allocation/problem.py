@@ -112,15 +112,14 @@ def _check(problem: AllocationProblem) -> None:
             allowed="0 <= irrigated <= cropland, both known",
             remedy="prepare the land of the cells with select_cells",
         )
-    with np.errstate(invalid="ignore"):
-        wrong = (problem.scores < 0) | (problem.scores > 100)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong.any(axis=1))[0])
-        raise InputError(
-            f"scores of {' '.join(problem.activities[row])} are out of range",
-            given=float(problem.scores[row][wrong[row]][0]),
-            allowed="0 to 100, or missing",
-        )
+    for activity, scores in zip(problem.activities, problem.scores, strict=True):
+        low, high = np.fmin.reduce(scores, initial=0.0), np.fmax.reduce(scores, initial=0.0)
+        if low < 0 or high > 100:
+            raise InputError(
+                f"scores of {' '.join(activity)} are out of range",
+                given=float(low if low < 0 else high),
+                allowed="0 to 100, or missing",
+            )
     for demand in problem.demands:
         if not (np.isfinite(demand.area_ha) and demand.area_ha >= 0):
             raise InputError(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cropalloc.allocation.certificate import certify, is_proven
 from cropalloc.allocation.exact import solve_exact
-from cropalloc.allocation.generated import generate
+from cropalloc.allocation.generated import TRAITS, degenerate, generate
 from cropalloc.allocation.problem import AllocationProblem, Demand
 from cropalloc.allocation.reference import solve_reference
 from cropalloc.allocation.solution import Rule
@@ -23,51 +23,9 @@ RULES = [Rule(w, lex) for w in ("area", "share") for lex in (True, False)]
 SETTINGS = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
-def problem_of(seed: int, cells: int, crops: int, leaves: int, traits: frozenset) -> tuple:
-    """A random problem with the degenerate traits asked for."""
-    rng = np.random.default_rng(seed)
-    leaves = min(leaves, cells)
-    base = generate(
-        cells, crops, seed=seed, n_leaves=leaves, general="general" in traits,
-        fill=1.6 if "short" in traits else 0.7, missing=0.3 if "missing" in traits else 0.0,
-        pool=0.5,
-    )  # fmt: skip
-    land, wet, scores = base.cropland_ha.copy(), base.irrigated_ha.copy(), base.scores.copy()
-    if "ties" in traits:
-        scores = np.round(scores / 25) * np.float32(25)
-    if "equal" in traits:
-        scores = np.where(np.isnan(scores), scores, np.float32(40))
-    if "bare" in traits:
-        bare = rng.random(cells) < 0.5
-        land[bare], wet[bare] = 0.0, 0.0
-    if "all_irrigated" in traits:
-        wet = land.copy()
-    if "one_system" in traits:
-        scores[1::3] = np.nan
-    factor = 1e-6 if "tiny" in traits else 1e5 if "huge" in traits else 1.0
-    areas = np.array([demand.area_ha for demand in base.demands]) * factor
-    if "uneven" in traits:  # some statistics of a few square metres, down to 1e-6 ha
-        part = 10 ** np.where(rng.random(len(areas)) < 0.4, rng.uniform(-8, 0, len(areas)), 0.0)
-        areas = np.maximum(areas * part, np.minimum(areas, 1e-6))
-    demands = tuple(
-        Demand(d.crop, d.systems, d.unit_id, d.leaves, float(area), d.coefficients)
-        for d, area in zip(base.demands, areas, strict=True)
-    )
-    return AllocationProblem(
-        base.cell_id, base.leaf, base.leaf_ids, land * factor, wet * factor, base.activities,
-        scores, demands,
-    )  # fmt: skip
-
-
-TRAITS = [
-    "general", "short", "missing", "ties", "equal", "bare", "all_irrigated", "one_system",
-    "tiny", "huge", "uneven",
-]  # fmt: skip
-
-
 def problems(cells: int) -> st.SearchStrategy:
     return st.builds(
-        problem_of,
+        degenerate,
         seed=st.integers(0, 10_000),
         cells=st.integers(1, cells),
         crops=st.integers(1, 3),
@@ -122,7 +80,7 @@ def test_larger_problem_through_prices_is_proven(rule, general):
 
 
 def test_tied_scores_in_many_cells_stay_a_small_programme():
-    problem = problem_of(3, 3000, 3, 1, frozenset({"ties"}))
+    problem = degenerate(3, 3000, 3, 1, frozenset({"ties"}))
     solution, _ = worst(problem, Rule(), 0)
     # A linear programme's vertex would not treat like cells alike; here ties share in proportion.
     assert solution.seconds < 20
