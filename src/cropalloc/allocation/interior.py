@@ -111,7 +111,9 @@ def interior_prices(
     parcels = all_parcels(compiled)
     if len(parcels.worth) == 0 or not (compiled.area > 0).any():
         return np.zeros(compiled.n_demands), 0.0
-    return _Iteration(compiled, parcels).run(tolerance, limits)
+    # What is divided by nothing, near the end, makes the error infinite, which ends the method.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return _Iteration(compiled, parcels).run(tolerance, limits)
 
 
 class _Iteration:

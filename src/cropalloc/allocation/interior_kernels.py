@@ -46,6 +46,7 @@ def assemble(start, leaf, activity, x, z, x0, z0, capacity, n_leaves, m):
     right = np.zeros((n_leaves, m))
     total = np.empty(len(leaf))
     theta = np.empty(m)
+    kind = np.empty(m, dtype=np.uint64)  # unsigned: never counted from the end
     for i in range(len(leaf)):
         c = leaf[i]
         begin = start[i]
@@ -53,10 +54,11 @@ def assemble(start, leaf, activity, x, z, x0, z0, capacity, n_leaves, m):
         whole = x0[i] / z0[i]
         for a in range(found):
             theta[a] = x[begin + a] / z[begin + a]
+            kind[a] = activity[begin + a]
             whole += theta[a]
         total[i] = whole
         for a in range(found):
-            ka = activity[begin + a]
+            ka = kind[a]
             right[c, ka] += theta[a] * capacity[i] / whole - x[begin + a]
             part = theta[a] / whole
             row = curve[c, ka]
@@ -73,8 +75,8 @@ def assemble(start, leaf, activity, x, z, x0, z0, capacity, n_leaves, m):
             row[ka] += part * rest
             for b in range(a):
                 value = part * theta[b]
-                row[activity[begin + b]] -= value
-                curve[c, activity[begin + b], ka] -= value
+                row[kind[b]] -= value
+                curve[c, kind[b], ka] -= value
     return curve, right, total
 
 
@@ -121,6 +123,18 @@ def _tame(second, limit):
 
 
 @njit(cache=True)
+def _change(x, z, before, dz, unit, centre, mu):
+    """Change of the hectares of a use whose reduced cost changes by `dz`.
+
+    `before` is the change that the predictor gave to the reduced cost, `unit` the use's weight.
+    """
+    inverse = 1.0 / z
+    theta = x * inverse
+    first = -x - theta * before
+    return (centre * unit - _tame(first * before, mu * unit)) * inverse - x - theta * dz
+
+
+@njit(cache=True)
 def correct(
     start, leaf, activity, x, z, x0, z0, total, table, dy, capacity, centre, mu, share, weight,
     idle,
@@ -131,14 +145,12 @@ def correct(
     for i in range(len(leaf)):
         c = leaf[i]
         change = dy[i]
-        dx = -x0[i] - x0[i] / z0[i] * change
         filled = x0[i]
-        value = (centre * idle[i] - _tame(dx * change, mu * idle[i])) / z0[i] - x0[i]
+        value = _change(x0[i], z0[i], change, 0.0, idle[i], centre, mu)
         for q in range(start[i], start[i + 1]):
             dz = change + table[c, activity[q]]
-            dx = -x[q] - x[q] / z[q] * dz
             unit = share[i] * weight[c, activity[q]]
-            part = (centre * unit - _tame(dx * dz, mu * unit)) / z[q] - x[q]
+            part = _change(x[q], z[q], dz, 0.0, unit, centre, mu)
             value += part
             filled += x[q]
             right[c, activity[q]] += part
@@ -147,18 +159,6 @@ def correct(
         for q in range(start[i], start[i + 1]):
             right[c, activity[q]] -= x[q] / z[q] * value / total[i]
     return right, reaching
-
-
-@njit(cache=True)
-def _change(x, z, before, dz, unit, centre, mu):
-    """Change of the hectares of a use whose reduced cost changes by `dz`.
-
-    `before` is the change that the predictor gave to the reduced cost, `unit` the use's weight.
-    """
-    inverse = 1.0 / z
-    theta = x * inverse
-    first = -x - theta * before
-    return (centre * unit - _tame(first * before, mu * unit)) * inverse - x - theta * dz
 
 
 @njit(cache=True)

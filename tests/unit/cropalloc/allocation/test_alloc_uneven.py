@@ -5,6 +5,11 @@ The campaign of thousands of such instances is in benchmarks/allocation.py.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import alloc_oracle
 import pytest
 
@@ -53,3 +58,17 @@ def test_hard_instances_end_at_the_optimum_in_rational_arithmetic(
 def test_random_instances_are_proven(batch, small):
     for seed in range(20 * batch, 20 * batch + 20):
         proven(random_degenerate(seed), small)
+
+
+def test_campaign_and_memory_are_measured_by_the_benchmark(tmp_path):
+    """As a user runs it: its rows, small."""
+    script = Path(__file__).parents[4] / "benchmarks" / "allocation.py"
+    rows = tmp_path / "rows.json"
+    cases = ["campaign", "memory_separable"]
+    subprocess.run(
+        [sys.executable, script, "--quick", "--json", rows, "--only", *cases], check=True
+    )
+    campaign, *memory = json.loads(rows.read_text(encoding="utf-8"))
+    assert campaign["passed"] and campaign["size"] == 100
+    for row in memory:  # none where the system does not let a process start its peak anew
+        assert row["unit"] == "B" and 0 < row["ours"] < 2000
