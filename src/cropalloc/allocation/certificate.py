@@ -87,14 +87,16 @@ def _feasibility(
         )
         place, n = cell - cells.start, len(land)
         allowed = covered[leaf[place], kind] & ~np.isnan(problem.scores[kind, cell])
-        used = np.bincount(place, hectares, minlength=n) - solution.over_cropland[cells]
-        excess = max(excess, _relative(used - land, land, least).max(initial=0.0))
-        used = (
-            np.bincount(place, hectares * wet[kind], minlength=n) - solution.over_irrigated[cells]
+        used = np.bincount(place, hectares, minlength=n)
+        used_wet = np.bincount(place, hectares * wet[kind], minlength=n)
+        over = _relative(used - land - solution.over_cropland[cells], land, least)
+        over_wet = _relative(
+            used_wet - irrigated - solution.over_irrigated[cells], irrigated, least_wet
         )
-        excess_wet = max(
-            excess_wet, _relative(used - irrigated, irrigated, least_wet).max(initial=0.0)
-        )
+        excess = np.maximum(
+            excess, over.max(initial=0.0)
+        )  # unlike max, says if one is not a number
+        excess_wet = np.maximum(excess_wet, over_wet.max(initial=0.0))
         np.add.at(table, (leaf[place], kind), hectares)
         forbidden += np.abs(hectares[~allowed]).sum()
         negative -= np.minimum(hectares, 0).sum()
