@@ -48,7 +48,7 @@ def main() -> None:
         "interior_point": lambda: interior_point(20_000 if full else 1500),
         "pulp_highs": lambda: pulp_peer("HiGHS", 4000 if full else 300),
         "pulp_cbc": lambda: pulp_peer("PULP_CBC_CMD", 4000 if full else 300),
-        "campaign": lambda: campaign(10_000 if full else 100),
+        "campaign": lambda: campaign(4000 if full else 100),
         "memory_separable": lambda: memory_separable(
             *((1_000_000, 48.0) if full else (20_000, None))
         ),

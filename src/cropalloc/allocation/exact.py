@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 
+from cropalloc.allocation import placing
 from cropalloc.allocation.compiled import Compiled, Finish, compile_problem
 from cropalloc.allocation.lexicographic import solve_lexicographic
 from cropalloc.allocation.limits import Limits
@@ -85,13 +86,16 @@ def _as_solution(problem, compiled, end, multiplier, first, seconds) -> Solution
     if len(end.over_cell):
         over = (end.over_cell, compiled.scores.rows[end.over_activity], end.over_hectares)
         cell, activity, hectares = _joined((cell, activity, hectares), over)
-    over_cropland, over_irrigated = np.zeros(problem.n_cells), np.zeros(problem.n_cells)
     if np.isfinite(compiled.land_penalty):
-        wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)[activity]
-        used = np.bincount(cell, hectares, minlength=problem.n_cells)
-        over_cropland = _beyond(used, problem.cropland_ha)
-        used = np.bincount(cell, hectares * wet, minlength=problem.n_cells)
-        over_irrigated = _beyond(used, problem.irrigated_ha)
+        wet = np.array([system == "I" for _, system in problem.activities], dtype=bool)
+        over_cropland, over_irrigated = (
+            placing.beyond(cell, activity, hectares, counts, land)
+            for counts, land in (
+                (np.ones_like(wet), problem.cropland_ha), (wet, problem.irrigated_ha)
+            )
+        )  # fmt: skip
+    else:
+        over_cropland, over_irrigated = np.zeros(problem.n_cells), np.zeros(problem.n_cells)
     return Solution(
         cell, activity, hectares, end.shortage, end.prices, multiplier, first, over_cropland,
         over_irrigated, "exact", seconds, {"finishing_programmes": float(end.steps)},
@@ -117,8 +121,3 @@ def _joined(uses: tuple, over: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return tuple(
         np.insert(array, places, column) for array, column in zip(uses, columns, strict=True)
     )
-
-
-def _beyond(used: np.ndarray, land: np.ndarray) -> np.ndarray:
-    over = used - land
-    return np.where(over > 1e-12 * np.maximum(land, 1e-3), over, 0.0)

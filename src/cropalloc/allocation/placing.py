@@ -111,3 +111,17 @@ def score_of(scores, leaf, weight, cell, activity, hectares):
         carry = (s - total) - y
         total = s
     return total
+
+
+@njit(cache=True)
+def beyond(cell, activity, hectares, counts, land):
+    """(n,): hectares of the activities that count (m,) beyond the land of each cell (n,)."""
+    over = np.zeros(len(land))
+    for r in range(len(cell)):
+        if counts[activity[r]]:
+            over[cell[r]] += hectares[r]
+    for i in range(len(land)):
+        over[i] -= land[i]
+        if over[i] <= 1e-12 * max(land[i], 1e-3):  # rounding
+            over[i] = 0.0
+    return over
