@@ -9,6 +9,7 @@ import numpy as np
 
 from cropalloc.allocation import open_parcels, placing
 from cropalloc.allocation.compiled import Compiled
+from cropalloc.allocation.open_parcels import BoxPrices
 
 MANY = sys.maxsize
 
@@ -51,16 +52,16 @@ def open_box(
     None where that makes more than `most` rows.
     """
     c = compiled
-    cells, prices = (c.scores, c.leaf), c.activity_prices(prices)
-    box = (c.weight, prices, c.first, radius * (1 + 1e-9), c.n_rainfed, c.land_penalty)
-    used, choice, n_open = open_parcels.settle(*cells, c.irrigated, c.dry, *box)
+    reach, table = radius * (1 + 1e-9), c.activity_prices(prices)
+    around = BoxPrices(c.weight, table, c.first, reach, c.n_rainfed, float(c.land_penalty))
+    used, choice, n_open = open_parcels.settle(c.scores, c.leaf, c.irrigated, c.dry, around)
     parcel, row, opener, counts, idle = open_parcels.join_alike(
-        *cells, choice, n_open, *box, min(most, n_open)
+        c.scores, c.leaf, choice, n_open, around, min(most, n_open)
     )
     if len(parcel) < n_open:
         return None
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    activity, worth = open_parcels.list_candidates(*cells, opener, start, *box)
+    activity, worth = open_parcels.list_candidates(c.scores, c.leaf, opener, start, around)
     capacity = np.bincount(row, _areas(compiled, parcel), minlength=len(opener))
     leaf = compiled.leaf[opener // 2]
     return Box(used, choice, parcel, row, leaf, capacity, idle, start, activity, worth)

@@ -1,12 +1,14 @@
 """Compiled search for parcels whose use is open while prices move in a box, and what they may be.
 
-Arguments as in `kernels`; `reach` (l, m) is how far the price of each activity may move. A parcel
-is 2 x cell (irrigated) or 2 x cell + 1 (dry). Alike parcels (same leaf, same candidates of the same
+Arguments as in `kernels`, prices in a `BoxPrices`. A parcel is 2 x cell (irrigated) or 2 x cell + 1
+(dry). Alike parcels (same leaf, same candidates of the same
 worths) share one row, which keeps ties from making the finishing model large, and memory with it:
 candidates are kept a row.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -17,35 +19,49 @@ from cropalloc.allocation.scores import BLOCK, load
 IDLE, NO_LAND, OPEN = -1, -2, -3
 
 
+class BoxPrices(NamedTuple):
+    """What decides on the use of a parcel: the prices, and what they are compared with.
+
+    As in `kernels`; `reach` (l, m) is how far the price of each activity may move.
+    """
+
+    weight: np.ndarray
+    price: np.ndarray
+    first: np.ndarray
+    reach: np.ndarray
+    n_rainfed: int
+    land_penalty: float
+
+
 @njit(cache=True)
-def _candidates(
-    score, c, wet, weight, price, first, reach, n_rainfed, land_penalty, out, kind, worth
-):  # fmt: skip
+def _candidates(score, c, wet, box, out, kind, worth):
     """Uses that may be best, into `kind` and `worth`.
 
     Returns their number, whether one of them is always better than idling, and whether idling is a
     candidate.
     """
-    count, _, rest = nets(score, weight[c], price[c], first, c, n_rainfed, land_penalty, wet, out)
+    count, _, rest = nets(
+        score, box.weight[c], box.price[c], box.first, c, box.n_rainfed, box.land_penalty, wet, out
+    )
     floor = rest
     for k in range(count):
-        low = out[k] - reach[c, k]
+        low = out[k] - box.reach[c, k]
         if low > floor:
             floor = low
     found = 0
     for k in range(count):
-        if out[k] > -np.inf and out[k] + reach[c, k] >= floor:
+        if out[k] > -np.inf and out[k] + box.reach[c, k] >= floor:
             kind[found] = k
-            value = score[k] * weight[c, k]
-            if not wet and k >= n_rainfed:
-                value -= land_penalty
+            value = score[k] * box.weight[c, k]
+            if not wet and k >= box.n_rainfed:
+                value -= box.land_penalty
             worth[found] = value
             found += 1
     return found, floor > rest, rest == 0.0 and floor <= 0.0
 
 
 @njit(cache=True)
-def settle(scores, leaf, irrigated, dry, weight, price, first, reach, n_rainfed, land_penalty):
+def settle(scores, leaf, irrigated, dry, box):
     """Decide what can be decided.
 
     Returns (l, m) hectares used by settled parcels; their choice (n, 2) int16 (or IDLE, NO_LAND,
@@ -55,7 +71,7 @@ def settle(scores, leaf, irrigated, dry, weight, price, first, reach, n_rainfed,
     block = np.empty((BLOCK, m), dtype=np.float32)
     out, worth = np.empty(m), np.empty(m)
     kind = np.empty(m, dtype=np.int64)
-    used = np.zeros(weight.shape)
+    used = np.zeros(box.weight.shape)
     choice = np.full((n, 2), NO_LAND, dtype=np.int16)
     n_open = 0
     for begin in range(0, n, BLOCK):
@@ -68,9 +84,8 @@ def settle(scores, leaf, irrigated, dry, weight, price, first, reach, n_rainfed,
                 if area <= 0:
                     continue
                 found, better, _ = _candidates(
-                    block[t], leaf[i], column == 0, weight, price, first, reach, n_rainfed,
-                    land_penalty, out, kind, worth,
-                )  # fmt: skip
+                    block[t], leaf[i], column == 0, box, out, kind, worth
+                )
                 if found == 0:
                     choice[i, column] = IDLE
                 elif found == 1 and better:
@@ -111,8 +126,10 @@ def _hash(c, idle, found, kind, difference):
 
 @njit(cache=True)
 def _differences(found, idle, worth, difference):
-    """Worths up to a constant of the parcel where idling is no candidate: the one nearest to zero,
-    as a greater one would take the digits of the others."""
+    """Worths up to a constant of the parcel where idling is no candidate.
+
+    It is the one nearest to zero, as a greater one would take the digits of the others.
+    """
     base = 0.0
     if not idle:
         base = worth[0]
@@ -124,9 +141,20 @@ def _differences(found, idle, worth, difference):
 
 
 @njit(cache=True)
-def join_alike(
-    scores, leaf, choice, n_open, weight, price, first, reach, n_rainfed, land_penalty, most
-):  # fmt: skip
+def _is_alike(scores, leaf, parcel, c, idle, found, kind, difference, box, single, out):
+    """Whether another parcel has the same leaf and candidates of the same worths."""
+    i = parcel // 2
+    if leaf[i] != c:
+        return False
+    other_kind, worth = np.empty(found, dtype=np.int64), np.empty(found)
+    load(scores, i, 1, 1, single)
+    _candidates(single[0], c, parcel % 2 == 0, box, out, other_kind, worth)
+    _differences(found, idle, worth, worth)
+    return np.array_equal(kind[:found], other_kind) and np.array_equal(difference[:found], worth)
+
+
+@njit(cache=True)
+def join_alike(scores, leaf, choice, n_open, box, most):
     """Open parcels (p,) int64 in order, and the row (p,) int32 that each shares with those alike.
 
     Also the first parcel (r,) int64 of each row, the number of its candidates (r,) int64, and
@@ -135,76 +163,53 @@ def join_alike(
     n, m = len(leaf), len(scores.rows)
     block = np.empty((BLOCK, m), dtype=np.float32)
     single = np.empty((1, m), dtype=np.float32)
-    out, worth, other_worth = np.empty(m), np.empty(m), np.empty(m)
-    kind, other_kind = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
-    difference, other_difference = np.empty(m), np.empty(m)
+    out, worth, difference = np.empty(m), np.empty(m), np.empty(m)
+    kind = np.empty(m, dtype=np.int64)
     limit = min(n_open, most)
     size_of_table = 16
     while size_of_table < 2 * limit + 2:
         size_of_table *= 2
     table = np.full(size_of_table, -1, dtype=np.int32)
-    parcel = np.empty(n_open, dtype=np.int64)
-    row = np.empty(n_open, dtype=np.int32)
-    opener = np.empty(limit, dtype=np.int64)
-    hashes = np.empty(limit, dtype=np.uint64)
-    counts = np.empty(limit, dtype=np.int64)
-    may_idle = np.empty(limit, dtype=np.bool_)
+    parcel, row = np.empty(n_open, dtype=np.int64), np.empty(n_open, dtype=np.int32)
+    opener, counts = np.empty(limit, dtype=np.int64), np.empty(limit, dtype=np.int64)
+    hashes, may_idle = np.empty(limit, dtype=np.uint64), np.empty(limit, dtype=np.bool_)
     p = 0
     r = 0
-    for begin in range(0, n, BLOCK):
-        size = min(BLOCK, n - begin)
-        _load_open(scores, choice, begin, size, block)
-        for t in range(size):
-            i = begin + t
-            c = leaf[i]
-            for column in range(2):
-                if choice[i, column] != OPEN:
-                    continue
-                found, _, idle = _candidates(
-                    block[t], c, column == 0, weight, price, first, reach, n_rainfed,
-                    land_penalty, out, kind, worth,
-                )  # fmt: skip
-                _differences(found, idle, worth, difference)
-                h = _hash(c, idle, found, kind, difference)
-                slot = np.int64(h & np.uint64(size_of_table - 1))
-                while True:
-                    j = table[slot]
-                    if j < 0:
-                        if r == most:
-                            return parcel[:0], row[:0], opener[:0], counts[:0], may_idle[:0]
-                        table[slot] = j = r
-                        opener[j] = 2 * i + column
-                        hashes[j] = h
-                        counts[j] = found
-                        may_idle[j] = idle
-                        r += 1
-                        break
-                    if hashes[j] == h and counts[j] == found and may_idle[j] == idle:
-                        other = opener[j]
-                        load(scores, other // 2, 1, 1, single)
-                        _candidates(
-                            single[0], leaf[other // 2], other % 2 == 0, weight, price, first,
-                            reach, n_rainfed, land_penalty, out, other_kind, other_worth,
-                        )  # fmt: skip
-                        _differences(found, idle, other_worth, other_difference)
-                        same = leaf[other // 2] == c
-                        for a in range(found):
-                            if kind[a] != other_kind[a] or difference[a] != other_difference[a]:
-                                same = False
-                                break
-                        if same:
-                            break
-                    slot = (slot + 1) & (size_of_table - 1)
-                parcel[p] = 2 * i + column
-                row[p] = j
-                p += 1
+    for i2 in range(2 * n):
+        i = i2 // 2
+        if i2 % (2 * BLOCK) == 0:
+            _load_open(scores, choice, i, min(BLOCK, n - i), block)
+        if choice[i, i2 % 2] != OPEN:
+            continue
+        c = leaf[i]
+        found, _, idle = _candidates(block[i % BLOCK], c, i2 % 2 == 0, box, out, kind, worth)
+        _differences(found, idle, worth, difference)
+        h = _hash(c, idle, found, kind, difference)
+        slot = np.int64(h & np.uint64(size_of_table - 1))
+        j = table[slot]
+        while j >= 0 and not (
+            hashes[j] == h
+            and counts[j] == found
+            and may_idle[j] == idle
+            and _is_alike(
+                scores, leaf, opener[j], c, idle, found, kind, difference, box, single, out
+            )
+        ):
+            slot = (slot + 1) & (size_of_table - 1)
+            j = table[slot]
+        if j < 0:
+            if r == most:
+                return parcel[:0], row[:0], opener[:0], counts[:0], may_idle[:0]
+            table[slot] = j = r
+            opener[r], hashes[r], counts[r], may_idle[r] = i2, h, found, idle
+            r += 1
+        parcel[p], row[p] = i2, j
+        p += 1
     return parcel, row, opener[:r].copy(), counts[:r].copy(), may_idle[:r].copy()
 
 
 @njit(cache=True)
-def list_candidates(
-    scores, leaf, opener, start, weight, price, first, reach, n_rainfed, land_penalty
-):  # fmt: skip
+def list_candidates(scores, leaf, opener, start, box):
     """Activity (c,) int16 and worth (c,) of the candidates of each row; `start` (r + 1,)."""
     m = len(scores.rows)
     single = np.empty((1, m), dtype=np.float32)
@@ -215,10 +220,7 @@ def list_candidates(
     for r in range(len(opener)):
         i = opener[r] // 2
         load(scores, i, 1, 1, single)
-        found, _, _ = _candidates(
-            single[0], leaf[i], opener[r] % 2 == 0, weight, price, first, reach, n_rainfed,
-            land_penalty, out, kind, values,
-        )  # fmt: skip
+        found, _, _ = _candidates(single[0], leaf[i], opener[r] % 2 == 0, box, out, kind, values)
         for a in range(found):
             activity[start[r] + a] = kind[a]
             worth[start[r] + a] = values[a]
