@@ -4,7 +4,7 @@ Every row is measured in this run, both sides on the same generated problem (the
 real data, if the data root has it). Ratios are peer seconds by our seconds; ours include the
 certificate, and compilation is left out. Rows beside a peer are in seconds of the wall clock, so
 that a busy machine slows both sides; the others in seconds of the processor (the solver uses one
-core).
+core). Memory beside the scores is that of a process of its own, certificate included.
 """
 
 from __future__ import annotations
