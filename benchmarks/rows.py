@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 
-def parse_options(description: str, *, full: str) -> argparse.Namespace:
-    """Options that all benchmarks share; `full` says how long --full takes."""
+def parse_options(
+    description: str,
+    *,
+    full: str,
+    own: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> argparse.Namespace:
+    """Options that all benchmarks share and its `own`; `full` says how long --full takes."""
     parser = argparse.ArgumentParser(description=description)
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--quick", action="store_true", help="small sizes, under a minute")
@@ -22,6 +27,8 @@ def parse_options(description: str, *, full: str) -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", default=[], help="cases whose name holds this text")
     parser.add_argument("--json", type=Path, help="write the rows here")
     parser.add_argument("--data-root", type=Path, default=data_root())
+    if own:
+        own(parser)
     return parser.parse_args()
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from killing import kill_all
 from small_demo import SMALL, digests, small_demo
 from workspaces import Workspace
 
@@ -39,23 +37,7 @@ def kill_when(workspace: Workspace, ready: Callable[[Path], bool]) -> None:
             assert time.monotonic() < end, "the moment to kill never came"
             time.sleep(0.01)
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    wait_for_the_jobs_to_be_gone(workspace)
-
-
-def wait_for_the_jobs_to_be_gone(workspace: Workspace) -> None:
-    """Until no process works in the folder: what the kill left must not write during the resume."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        listed = subprocess.run(
-            ["pgrep", "-f", str(workspace.folder)], stdout=subprocess.PIPE, check=False
-        )
-        if not listed.stdout.strip():
-            return
-        time.sleep(0.1)
-    raise AssertionError("jobs of the killed run are still at work")
+        kill_all(process, workspace)
 
 
 def stored(path: Path) -> int:
