@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cropbase.disk import telling_full_disk
+
 
 @contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
@@ -19,20 +21,23 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary file lies in the same folder (a rename across file systems is not atomic) and
     keeps the suffix, because GDAL and GeoPandas choose their driver by it. What a killed job left
-    of an earlier try is removed first.
+    of an earlier try is removed first. Raises DiskFullError if the disk is full.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(target)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    with telling_full_disk(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
+        name = tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    folder = Path(name)
     temporary = folder / target.name
     with _locked(folder):
         try:
-            yield temporary
-            if temporary.exists():
-                with open(temporary, "rb") as handle:
-                    os.fsync(handle.fileno())
-                os.replace(temporary, target)
+            with telling_full_disk(target, folder):
+                yield temporary
+                if temporary.exists():
+                    with open(temporary, "rb") as handle:
+                        os.fsync(handle.fileno())
+                    os.replace(temporary, target)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

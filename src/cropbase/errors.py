@@ -58,3 +58,7 @@ class CompletenessError(CropError):
 
 class DependencyError(CropError):
     """Something that must come from outside (weights, a key, a program) is not there."""
+
+
+class DiskFullError(CropError):
+    """A disk, or a quota on it, is full; the same command goes on once there is space."""

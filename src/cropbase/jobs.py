@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from cropbase.disk import disk_full, is_disk_full
 from cropbase.errors import CropError
 
 Item = TypeVar("Item")
@@ -35,13 +36,22 @@ def configure_logging(log_file: str | Path | None = None, level: int = logging.I
     root.addHandler(console)
     if log_file:
         Path(log_file).parent.mkdir(parents=True, exist_ok=True)
-        file_handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+        file_handler = _LogFile(log_file, mode="w", encoding="utf-8")
         file_handler.setFormatter(form)
         root.addHandler(file_handler)
     logging.captureWarnings(True)
     # HTTP clients log whole addresses, and addresses carry API keys.
     for name in ("httpx", "httpcore", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _LogFile(logging.FileHandler):
+    """A log file whose full disk does not bury, under tracebacks, the message that says so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        error = sys.exc_info()[1]
+        if error is None or not is_disk_full(error):
+            super().handleError(record)
 
 
 def run_job(snakemake: Any, work: Callable[[], Any]) -> None:
@@ -53,9 +63,17 @@ def run_job(snakemake: Any, work: Callable[[], Any]) -> None:
     except CropError as error:
         log.error("%s", error)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        if is_disk_full(error):
+            log.error("%s", disk_full(_written(error), error))
+            sys.exit(1)
         log.exception("unexpected failure of rule %s", snakemake.rule)
         sys.exit(1)
+
+
+def _written(error: Exception) -> Path:
+    """The file that an error of the system names, else the working directory."""
+    return Path(getattr(error, "filename", None) or ".")
 
 
 def progress(

@@ -26,7 +26,7 @@ class TermsNotAcceptedError(CropError):
 
 
 class TileStoreError(InputError):
-    """A tile file cannot be read or written (damaged, in use, disk full)."""
+    """A tile file cannot be read or written (damaged, in use)."""
 
 
 class RejectedImageError(Exception):

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cropbase.disk import disk_full, free_space
 from croplayer.tiles.errors import TileStoreError
 
 STORED, ABSENT, REJECTED, PENDING = "stored", "absent", "rejected", "pending"
@@ -73,15 +74,18 @@ class PendingTile:
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's and the disk's complaints about `path` into a TileStoreError."""
+    """Turn SQLite's complaints about `path` into a TileStoreError, or a DiskFullError."""
     try:
         yield
     except sqlite3.OperationalError as error:
         text = str(error)
+        if "full" in text:
+            raise disk_full(path, error) from None
         if "locked" in text or "busy" in text:
             remedy = "another run is writing it: wait for that run, or end it"
-        elif "full" in text or "disk I/O" in text:
-            remedy = "free disk space and run again; what was fetched is kept"
+        elif "disk I/O" in text:
+            text += f"; {free_space(path)}"
+            remedy = "free disk space if there is little, and run again: what was fetched is kept"
         else:
             remedy = "check that the folder can be written, or delete the file to begin anew"
         raise TileStoreError(
