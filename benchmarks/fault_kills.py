@@ -14,13 +14,14 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
-from fault_compare import compared
+from fault_compare import Comparison, compared
 from killing import at_work, kill_all
 from small_demo import SMALL
 from workspaces import Workspace
 
 from cropbase.atomic import write_json
 
+QUIET = "undisturbed"
 DEMO = ["-m", "croplayer.demo", "--cores", "2"]
 LONGEST_SECONDS = 45.0
 """A run is killed at a moment between its start and so many seconds later."""
@@ -32,11 +33,9 @@ class State:
     """How far a campaign has come; kept on disk, so that the campaign itself may be killed."""
 
     kills: int = 0
-    runs: int = 0
+    finished: list[str] = field(default_factory=list)
+    under_way: str | None = None
     rules: Counter[str] = field(default_factory=Counter)
-    differing: list[str] = field(default_factory=list)
-    identical: int = 0
-    equal: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def read(cls, path: Path) -> State:
@@ -44,8 +43,7 @@ class State:
         if not path.exists():
             return cls()
         values = json.loads(path.read_text(encoding="utf-8"))
-        counters = {name: Counter(values.pop(name)) for name in ("rules", "equal")}
-        return cls(**values, **counters)
+        return cls(**values | {"rules": Counter(values["rules"])})
 
 
 class Campaign:
@@ -70,25 +68,25 @@ class Campaign:
     def _state_file(self) -> Path:
         return self.folder / "state.json"
 
-    def run(self) -> State:
+    def run(self) -> dict[str, Comparison]:
         """Kill and resume until the kills are made and the last run has ended; then compare.
 
-        Raises SystemExit if a run fails by itself, with the end of what it said.
+        Returns {name of a run: how its outputs compare with those of the undisturbed one}. Raises
+        SystemExit if a run fails by itself, with the end of what it said.
         """
-        quiet = self._workspace("undisturbed")
-        if not (self.folder / "undisturbed.done").exists():
+        quiet = self._workspace(QUIET)
+        if QUIET not in self.state.finished:
             self._finish(quiet)
-            (self.folder / "undisturbed.done").touch()
-        while True:
-            name = f"run_{self.state.runs}"
-            workspace = self._workspace(name)
+        while self.state.kills < self.kills or self.state.under_way:
+            workspace = self._workspace(f"run_{len(self.state.finished)}")
             while self.state.kills < self.kills and self._killed(workspace):
                 continue
-            if self.state.kills >= self.kills:
+            if workspace.folder.name not in self.state.finished:
                 self._finish(workspace)
-            self._compare(quiet, workspace)
-            if self.state.kills >= self.kills:
-                return self.state
+        return {
+            name: compared(quiet.folder / "results", self.folder / name / "results")
+            for name in self.state.finished[1:]
+        }
 
     def _workspace(self, name: str) -> Workspace:
         folder = self.folder / name
@@ -109,16 +107,17 @@ class Campaign:
             rules = set(_RULE.findall("\n".join(at_work(workspace))))
             kill_all(process, workspace)
         else:
-            self._require_success(code, workspace)
+            self._ended(code, workspace)
             return False
         self.state.kills += 1
+        self.state.under_way = workspace.folder.name
         self.state.rules.update(rules or {"between jobs"})
         self._keep()
         print(f"kill {self.state.kills} after {moment:.1f} s: {', '.join(rules)}", flush=True)
         return True
 
     def _finish(self, workspace: Workspace) -> None:
-        self._require_success(self._start(workspace).wait(), workspace)
+        self._ended(self._start(workspace).wait(), workspace)
 
     def _start(self, workspace: Workspace) -> subprocess.Popen:
         with open(self._log(workspace), "a", encoding="utf-8") as log:
@@ -136,18 +135,13 @@ class Campaign:
     def _log(self, workspace: Workspace) -> Path:
         return self.folder / f"{workspace.folder.name}.log"
 
-    def _require_success(self, code: int, workspace: Workspace) -> None:
+    def _ended(self, code: int, workspace: Workspace) -> None:
         if code:
             log = self._log(workspace)
             said = log.read_text(encoding="utf-8", errors="replace")[-4000:]
             raise SystemExit(f"a resumed run failed (exit code {code}); see {log}:\n{said}")
-
-    def _compare(self, quiet: Workspace, workspace: Workspace) -> None:
-        found = compared(quiet.folder / "results", workspace.folder / "results")
-        self.state.differing += [f"{workspace.folder.name}: {text}" for text in found.differing]
-        self.state.identical += found.identical
-        self.state.equal.update(found.equal)
-        self.state.runs += 1
+        self.state.finished.append(workspace.folder.name)
+        self.state.under_way = None
         self._keep()
 
     def _keep(self) -> None:
