@@ -61,13 +61,13 @@ def _same_content(first: Path, second: Path) -> str | None:
 
 def _tiles(path: Path) -> list[tuple]:
     """Tiles, metadata and ledger of an MBTiles file, without times and numbers of attempts."""
-    ledger = "SELECT z, x, y, status, reason, format, sha256, bytes, etag, last_modified FROM ledger"
+    tables = (
+        "SELECT zoom_level, tile_column, tile_row, tile_data FROM tiles ORDER BY 1, 2, 3",
+        "SELECT name, value FROM metadata ORDER BY 1",
+        "SELECT z, x, y, status, reason, format, sha256, bytes, etag FROM ledger ORDER BY 1, 2, 3",
+    )
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        return [
-            row
-            for table in ("SELECT * FROM tiles", "SELECT * FROM metadata", ledger)
-            for row in database.execute(f"{table} ORDER BY 1, 2, 3" if "," in table else table)
-        ]
+        return [row for table in tables for row in database.execute(table)]
 
 
 def _without_seconds(value: Any) -> Any:

@@ -6,12 +6,12 @@ import asyncio
 import logging
 import random
 import re
-import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+import aiohttp
 import httpx
 
 from cropbase.errors import CropError
@@ -22,7 +22,7 @@ from croplayer.tiles.errors import ProviderDownError, ProviderRefusedError, Quot
 from croplayer.tiles.ledger import ABSENT, REJECTED, STORED, PendingTile, TileRecord
 from croplayer.tiles.limiter import RateLimiter
 from croplayer.tiles.quota import DailyQuota
-from croplayer.tiles.response import Answer, Verdict, ask
+from croplayer.tiles.response import Answer, Verdict, ask, one_attempt
 from croplayer.tiles.store import PartialStore
 
 log = logging.getLogger(__name__)
@@ -102,10 +102,10 @@ class Download:
             range(len(tiles)), what=f"tiles of {self._name}", unit="tiles", total=len(tiles)
         )
         connections = min(self._source.concurrency, len(tiles))
-        security = httpx.create_ssl_context(trust_env=self._trust_env)
         with ThreadPoolExecutor(2, thread_name_prefix="decode") as executor:
+            client = self._client(connections)
             workers = [
-                asyncio.create_task(self._work(security, executor)) for _ in range(connections)
+                asyncio.create_task(self._work(client, executor)) for _ in range(connections)
             ]
             committer = asyncio.create_task(self._commit_regularly())
             try:
@@ -119,6 +119,7 @@ class Download:
                 for task in (*workers, committer):
                     task.cancel()
                 await asyncio.gather(*workers, committer, return_exceptions=True)
+                await client.close()
                 self._bar.close()
                 if self._quota:
                     self._quota.give_back()
@@ -126,21 +127,20 @@ class Download:
         if self._stopped_by is not None:
             raise self._stopped_by
 
-    # ------------------------------------------------------------------ workers
-    async def _work(self, security: ssl.SSLContext, executor: ThreadPoolExecutor) -> None:
-        # A pool looks at all its connections at every request: one connection a worker, one
-        # client a connection.
-        async with httpx.AsyncClient(
-            verify=security,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-            timeout=httpx.Timeout(self._source.timeout_seconds),
+    def _client(self, connections: int) -> aiohttp.ClientSession:
+        # Certificates are found as httpx does: in `certifi`, where Python brings none of its own.
+        security = httpx.create_ssl_context(trust_env=self._trust_env)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=security),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._source.timeout_seconds),
             headers={"User-Agent": self._source.user_agent, "Accept": "image/*"},
+            cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=self._trust_env,
-            follow_redirects=False,
-        ) as client:
-            await self._ask_in_turn(client, executor)
+            middlewares=(one_attempt,),
+        )
 
-    async def _ask_in_turn(self, client: httpx.AsyncClient, executor: ThreadPoolExecutor) -> None:
+    # ------------------------------------------------------------------ workers
+    async def _work(self, client: aiohttp.ClientSession, executor: ThreadPoolExecutor) -> None:
         task = asyncio.current_task()
         assert task is not None
         while self._stopped_by is None:
@@ -320,8 +320,8 @@ class Download:
 
 def run_download(download: Download, tiles: list[PendingTile]) -> None:
     """Run a download to its end from code that is not asynchronous."""
-    # At lower levels these loggers print addresses, and addresses hold API keys.
-    for name in ("httpx", "httpcore"):
+    # At lower levels these loggers may print addresses, and addresses hold API keys.
+    for name in ("aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
     asyncio.run(download.run(tiles))
 

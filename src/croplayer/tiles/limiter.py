@@ -10,9 +10,15 @@ from collections.abc import Awaitable, Callable
 _CATCH_UP_SECONDS = 0.05
 """Tokens saved up while the event loop was late; without them the rate sags below its limit."""
 
+_HEADROOM = 1.03
+"""What starts evenly arrives unevenly: the window is longer than the provider's by this factor."""
+
 
 class RateLimiter:
     """A token bucket that also never lets more than `rate` starts fall into any one second.
+
+    The rate that is reached is 3 % below `rate`, so that requests which the network delays by up to
+    30 ms do not pass it at the provider either.
 
     Parameters
     ----------
@@ -35,7 +41,7 @@ class RateLimiter:
         self._last = clock()
         # A bucket alone lets `rate + capacity` through in its first second.
         self._starts: deque[float] = deque(maxlen=max(1, int(rate)))
-        self._span = (self._starts.maxlen or 1) / rate
+        self._span = _HEADROOM * (self._starts.maxlen or 1) / rate
         self._paused_until = float("-inf")
         self._queue = asyncio.Lock()
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from urllib.parse import quote
 
-import httpx
+import aiohttp
+from multidict import CIMultiDictProxy
+from yarl import URL
 
 from croplayer.settings.sources import XyzSource
 from croplayer.tiles.errors import RejectedImageError
@@ -50,8 +53,25 @@ class Answer:
     retry_after_seconds: float | None = None
 
 
+class BrokenConnectionError(aiohttp.ClientError):
+    """The connection broke before an answer came."""
+
+
+async def one_attempt(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Middleware: no second attempt behind our back, past the rate limit and the count.
+
+    aiohttp asks again by itself when a connection that was kept breaks.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise BrokenConnectionError(type(error).__name__) from None
+
+
 async def ask(
-    client: httpx.AsyncClient,
+    client: aiohttp.ClientSession,
     url: str,
     headers: dict[str, str],
     source: XyzSource,
@@ -61,17 +81,19 @@ async def ask(
     try:
         async with (
             asyncio.timeout(source.timeout_seconds),
-            client.stream("GET", url, headers=headers) as response,
+            client.get(_as_it_stands(url), headers=headers, allow_redirects=False) as response,
         ):
-            judged = judge_status(response)
+            judged = judge_status(response.status, response.headers)
             if judged is not None:
                 return judged
             data = await _read(response)
     except TimeoutError:
         return Answer(Verdict.RETRY, f"no whole answer in {source.timeout_seconds:g} s")
-    except httpx.InvalidURL:
+    except aiohttp.InvalidURL:
         return Answer(Verdict.REFUSED, "the address made from sources.<name>.url is not valid")
-    except httpx.HTTPError as error:
+    except BrokenConnectionError as error:
+        return Answer(Verdict.RETRY, f"connection failed ({error})")
+    except aiohttp.ClientError as error:
         return Answer(Verdict.RETRY, f"connection failed ({type(error).__name__})")
     except RejectedImageError as error:
         return Answer(Verdict.RETRY, str(error))
@@ -79,9 +101,16 @@ async def ask(
     return await loop.run_in_executor(executor, judge_image, data, response.headers, source)
 
 
-def judge_status(response: httpx.Response) -> Answer | None:
+def _as_it_stands(url: str) -> URL:
+    """The address with its escapes untouched (a key may hold some), the rest escaped."""
+    try:
+        return URL(quote(url, safe="%/:?#[]@!$&'()*+,;=~"), encoded=True)
+    except ValueError:
+        raise aiohttp.InvalidURL("sources.<name>.url") from None
+
+
+def judge_status(status: int, headers: CIMultiDictProxy[str]) -> Answer | None:
     """The meaning of a status, or None for 200, whose body decides."""
-    status = response.status_code
     if status == 200:
         return None
     if status == 304:
@@ -91,14 +120,14 @@ def judge_status(response: httpx.Response) -> Answer | None:
     if status in _REFUSED:
         return Answer(Verdict.REFUSED, f"status {status}", status=status)
     if status in _PASSING or status >= 500:
-        wait = parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC))
+        wait = parse_retry_after(headers.get("Retry-After"), datetime.now(UTC))
         return Answer(Verdict.RETRY, f"status {status}", status=status, retry_after_seconds=wait)
     if 300 <= status < 400:
         return Answer(Verdict.HOPELESS, f"redirected (status {status})", status=status)
     return Answer(Verdict.HOPELESS, f"status {status}", status=status)
 
 
-def judge_image(data: bytes, headers: httpx.Headers, source: XyzSource) -> Answer:
+def judge_image(data: bytes, headers: CIMultiDictProxy[str], source: XyzSource) -> Answer:
     """The meaning of the body of a 200: an image, a placeholder, or rubbish to ask for again."""
     digest = hashlib.sha256(data).hexdigest()
     if digest in source.placeholder_sha256:
@@ -112,8 +141,8 @@ def judge_image(data: bytes, headers: httpx.Headers, source: XyzSource) -> Answe
         data=data,
         sha256=digest,
         format=kind,
-        etag=headers.get("etag"),
-        last_modified=headers.get("last-modified"),
+        etag=headers.get("ETag"),
+        last_modified=headers.get("Last-Modified"),
         status=200,
     )
 
@@ -134,10 +163,10 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: aiohttp.ClientResponse) -> bytes:
     parts: list[bytes] = []
     size = 0
-    async for part in response.aiter_bytes():
+    async for part in response.content.iter_any():
         size += len(part)
         if size > MAX_IMAGE_BYTES:
             raise RejectedImageError(f"more than {MAX_IMAGE_BYTES} bytes")
