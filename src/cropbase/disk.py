@@ -55,6 +55,11 @@ def free_space(path: Path) -> str:
     return f"{_size(usage.free)} of {_size(usage.total)} free on {place}"
 
 
+def free_bytes(path: Path) -> int:
+    """Bytes that are free on the disk that `path` is, or will be, on."""
+    return shutil.disk_usage(_existing(path)).free
+
+
 def is_disk_full(error: BaseException) -> bool:
     """True if an error of the system, or one behind it, says that a disk or a quota is full."""
     return any(isinstance(e, OSError) and e.errno in _FULL for e in _chain(error))
@@ -75,7 +80,7 @@ def _from_writer(error: BaseException) -> bool:
 def _little_free(target: Path, draft: Path | None) -> bool:
     files = [] if draft is None else [path for path in draft.rglob("*") if path.is_file()]
     written = sum(path.stat().st_size for path in files)
-    return shutil.disk_usage(_existing(target)).free < max(_LITTLE_BYTES, 2 * written)
+    return free_bytes(target) < max(_LITTLE_BYTES, 2 * written)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from cropbase.disk import disk_full, is_disk_full
+from cropbase.disk import disk_full, free_bytes, is_disk_full
 from cropbase.errors import CropError
 
 Item = TypeVar("Item")
@@ -65,15 +66,17 @@ def run_job(snakemake: Any, work: Callable[[], Any]) -> None:
         sys.exit(1)
     except Exception as error:
         if is_disk_full(error):
-            log.error("%s", disk_full(_written(error), error))
+            log.error("%s", disk_full(_written(error, snakemake), error))
             sys.exit(1)
         log.exception("unexpected failure of rule %s", snakemake.rule)
         sys.exit(1)
 
 
-def _written(error: Exception) -> Path:
-    """The file that an error of the system names, else the working directory."""
-    return Path(getattr(error, "filename", None) or ".")
+def _written(error: Exception, snakemake: Any) -> Path:
+    """The file that an error of the system names, else that of the job on the fullest disk."""
+    named = getattr(error, "filename", None)
+    files = [named] if named else [*snakemake.output, *snakemake.log, tempfile.gettempdir()]
+    return min(map(Path, files), key=free_bytes)
 
 
 def progress(
