@@ -67,7 +67,9 @@ def main() -> None:
     full = options.full
     cases = {
         "speed": lambda: speed(10 if full else 3, repeats=2 if full else 1),
-        "rate": lambda: [rate(limit, 8 if full else 3) for limit in ((50, 200) if full else (200,))],
+        "rate": lambda: [
+            rate(limit, 8 if full else 3) for limit in ((50, 200) if full else (200,))
+        ],
         "resumed": lambda: resumed(6 if full else 3),
     }
     run_cases(cases, options, seed=SEED, packages=("aiohttp", "pillow", "rasterio"))
@@ -228,9 +230,7 @@ def resumed(side: int) -> list[dict]:
     ]  # fmt: skip
 
 
-def killed_halfway(
-    server: FastServer, side: int, output: Path, tiles: int
-) -> set[tuple[int, int]]:
+def killed_halfway(server: FastServer, side: int, output: Path, tiles: int) -> set[tuple[int, int]]:
     """Kill a fetch once half of the tiles were asked for; the tiles it had stored."""
     command = [sys.executable, __file__, "fetch", server.url, str(side), "4", str(output)]
     process = subprocess.Popen(command)

@@ -4,8 +4,8 @@
 tiles to the county files, with the profile for one machine. The boundaries are the real ones (read
 from the data root); the labels, which a real run needs as well, are one generated polygon and one
 generated row a province and kind, the DEM an empty file: a dry run asks whether they exist, not
-what they hold. Seconds of the clock and the peak memory are those of the whole snakemake process.
-`--quick` plans one small province.
+what they hold. Seconds of the processor (snakemake uses one core) and the peak memory are those of
+the whole process. `--quick` plans one small province.
 """
 
 from __future__ import annotations
@@ -63,12 +63,14 @@ def dry_run(names: list[str], words: list[str], real: Path) -> list[dict] | None
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "data"
         make_data_root(root, names, real)
-        seconds, gib, output = plan(Path(scratch) / "run", root, words)
+        used, wall, output = plan(Path(scratch) / "run", root, words)
     jobs, shards = count(output, "total"), count(output, "integrate_shard")
+    seconds = used.ru_utime + used.ru_stime
+    gib = used.ru_maxrss / 2**20  # of this process, were it larger
     what = f"{len(names)} provinces, {shards} shards, two sources"
     return [
         row(f"dry run of {what}", seconds, None, SECONDS_BAR, seconds <= SECONDS_BAR, jobs,
-            note=f"{jobs} jobs"),
+            note=f"{jobs} jobs; {wall:.0f} s of the clock on a machine with other work"),
         row(f"memory of the dry run of {what}", gib, None, GIB_BAR, gib <= GIB_BAR, jobs,
             unit="GiB"),
     ]  # fmt: skip
@@ -98,8 +100,8 @@ def layer(columns: dict, shapes: list[shapely.Polygon]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(columns, geometry=shapes, crs=4326)
 
 
-def plan(folder: Path, root: Path, words: list[str]) -> tuple[float, float, str]:
-    """Seconds of the clock, peak GiB and output of a dry run in a new folder."""
+def plan(folder: Path, root: Path, words: list[str]) -> tuple[resource.struct_rusage, float, str]:
+    """What a dry run in a new folder used, its seconds of the clock, and its output."""
     command = [
         *(sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--cores", "1"),
         *("--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)),
@@ -118,9 +120,7 @@ def plan(folder: Path, root: Path, words: list[str]) -> tuple[float, float, str]
     seconds = time.perf_counter() - begin
     if done.returncode:
         raise SystemExit(f"the dry run failed:\n{done.stdout[-3000:]}")
-    # The largest process that was waited for: snakemake alone (or this one, were it larger).
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    return seconds, peak, done.stdout
+    return resource.getrusage(resource.RUSAGE_CHILDREN), seconds, done.stdout
 
 
 def count(output: str, rule: str) -> int:

@@ -32,7 +32,9 @@ def workspace(tmp_path) -> Workspace:
     area = shapely.box(112.0, 24.0, 112.1, 24.1)
     layer(data / "province.gpkg", [area], name=["p"])
     layer(data / "counties.gpkg", [area], county_id=["1"], county=["C"], city=["D"])
-    layer(data / "cropland.gpkg", [shapely.box(112.01, 24.01, 112.02, 24.02)], **{"class": ["paddy"]})
+    layer(
+        data / "cropland.gpkg", [shapely.box(112.01, 24.01, 112.02, 24.02)], **{"class": ["paddy"]}
+    )
     windows = [shapely.box(112.0, 24.0, 112.03, 24.03), shapely.box(112.06, 24.06, 112.09, 24.09)]
     layer(data / "extents.gpkg", windows, extent_id=["a", "b"], split=["train", "validation"])
     size, bounds = 600, (111.98, 23.98, 112.12, 24.12)
@@ -90,7 +92,7 @@ def test_what_a_full_disk_ended_goes_on_once_there_is_space(workspace):
         for disk in (tiles, mosaic):
             grow(disk, 64_000)
         stored = kept(workspace.folder / f"{TILES}.partial")
-        assert 0 < stored
+        assert stored > 0
         server.clear()
         refused = workspace.snakemake("--retries", "0", MODEL, **address)
         must_be_refused(refused, training)

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from croplayer.tiles.coverage import covering_tiles
 from croplayer.tiles.download import Download, run_download
 from croplayer.tiles.errors import TilesFailedError
 from croplayer.tiles.ledger import ABSENT, REJECTED, STORED
-from croplayer.tiles.quota import DailyQuota
+from croplayer.tiles.quota import DailyQuota, one_at_a_time
 from croplayer.tiles.store import PartialStore
 
 log = logging.getLogger(__name__)
@@ -72,8 +73,8 @@ def fetch_tiles(
     source_name, source : key and settings of the provider.
     grid, blocks, halo_pixels : what to cover (`coverage.covering_tiles`).
     output : the MBTiles file, EPSG:3857 tiles in the provider's datum.
-    quota_file : count of requests a day, shared by all jobs of the provider; default:
-        `quota.sqlite` beside `output`. Used only if the source has a daily quota.
+    quota_file : count of requests a day, shared by all jobs of the provider, which then also take
+        turns; default: `quota.sqlite` beside `output`, and no turns.
     refetch : ask again for the tiles of an existing `output`, conditionally (If-None-Match,
         If-Modified-Since), and keep what has not changed.
 
@@ -115,7 +116,8 @@ def fetch_tiles(
         if pending:
             quota = _quota(source_name, source, quota_file or output.parent / "quota.sqlite")
             download = Download(source_name, source, key, store, quota, trust_env=_trusts(source))
-            run_download(download, pending)
+            with _turn(source_name, quota_file):
+                run_download(download, pending)
         _require_all(source_name, source, store, partial)
         counts = store.counts()
         if counts[ABSENT] * 2 > len(xs):
@@ -191,6 +193,12 @@ def _quota(source_name: str, source: XyzSource, path: Path) -> DailyQuota | None
     if source.daily_quota is None:
         return None
     return DailyQuota(path, source_name, source.daily_quota, source.quota_reset_utc_hour)
+
+
+def _turn(source_name: str, quota_file: Path | None) -> AbstractContextManager[None]:
+    if quota_file is None:
+        return nullcontext()
+    return one_at_a_time(quota_file.with_suffix(".lock"), source_name)
 
 
 def _trusts(source: XyzSource) -> bool:

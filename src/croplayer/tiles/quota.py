@@ -1,13 +1,21 @@
-"""Daily quota of one provider, counted over all jobs in one small SQLite file."""
+"""What the jobs of one provider share: its daily quota, and the turn to download.
+
+The quota is counted in one small SQLite file; beside it lies the file that is locked.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from croplayer.tiles.errors import TileStoreError
+
+log = logging.getLogger(__name__)
 
 _SHARE = 64
 """Requests taken from the file at a time. A killed job loses at most so many, on the safe side."""
@@ -15,6 +23,27 @@ _SHARE = 64
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@contextmanager
+def one_at_a_time(path: Path, source_name: str) -> Iterator[None]:
+    """Wait until no other job downloads from the provider: its rate limit is for all of them.
+
+    One workflow runs one downloader a provider; this holds where several run in one folder, or
+    where what a killed one left is still at work. The system frees the lock when a process dies.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning(
+                "another job downloads from source '%s' (it holds %s): waiting for it",
+                source_name,
+                path,
+            )
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 class DailyQuota:

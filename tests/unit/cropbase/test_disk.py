@@ -28,7 +28,9 @@ from cropbase.vectors import write_geopackage
 RNG = np.random.default_rng(20)
 IMAGE = RNG.integers(0, 255, (1, 1024, 1024), dtype=np.uint8)
 NUMBERS = pd.DataFrame({"a": RNG.random(100_000)})
-POINTS = gpd.GeoDataFrame({"a": range(9000)}, geometry=shapely.points(RNG.random((9000, 2))), crs=4326)
+POINTS = gpd.GeoDataFrame(
+    {"a": range(9000)}, geometry=shapely.points(RNG.random((9000, 2))), crs=4326
+)
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -73,7 +75,9 @@ def test_a_full_disk_is_named_and_nothing_half_written_is_left(kind, tmp_path):
                 refused += 1
                 assert list(disk.iterdir()) == []
                 assert f"the disk is full: {disk / name}" in str(error)
-                assert f"free on {disk}" in str(error) and "run the same command again" in str(error)
+                assert f"free on {disk}" in str(error) and "run the same command again" in str(
+                    error
+                )
             else:
                 break
         assert refused > 0
@@ -104,11 +108,16 @@ def test_a_failed_write_is_no_full_disk_where_there_is_space(tmp_path, monkeypat
     with pytest.raises(rasterio.errors.RasterioIOError), atomic_path(tmp_path / "a"):
         raise error
     free[0] = 10**6
-    with pytest.raises(DiskFullError, match=r"1\.0 MB of 10000\.0 GB free"), atomic_path(tmp_path / "a"):
+    with (
+        pytest.raises(DiskFullError, match=r"1\.0 MB of 10000\.0 GB free"),
+        atomic_path(tmp_path / "a"),
+    ):
         raise error
 
 
-@pytest.mark.parametrize("error", [InputError("a mistake"), KeyError("x"), PermissionError(13, "no")])
+@pytest.mark.parametrize(
+    "error", [InputError("a mistake"), KeyError("x"), PermissionError(13, "no")]
+)
 def test_other_errors_stay_as_they_are_on_a_nearly_full_disk(error, tmp_path, monkeypatch):
     monkeypatch.setattr("cropbase.disk.shutil.disk_usage", lambda _: Usage(10**9, 0, 0))
     with pytest.raises(type(error)) as caught, atomic_path(tmp_path / "a"):
@@ -125,7 +134,9 @@ def root_logger():
     logging.captureWarnings(False)
 
 
-def test_a_job_says_it_without_a_traceback_though_its_log_is_full_too(tmp_path, capsys, root_logger):
+def test_a_job_says_it_without_a_traceback_though_its_log_is_full_too(
+    tmp_path, capsys, root_logger
+):
     with small_disk(tmp_path / "disk", 64) as disk:
 
         def work():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from croplayer.tiles.errors import TileStoreError
 from croplayer.tiles.limiter import RateLimiter
-from croplayer.tiles.quota import DailyQuota
+from croplayer.tiles.quota import DailyQuota, one_at_a_time
 
 
 class Clock:
@@ -98,6 +100,30 @@ def test_sources_do_not_share_a_quota(tmp_path: Path) -> None:
     one = DailyQuota(tmp_path / "quota.sqlite", "google", 1)
     other = DailyQuota(tmp_path / "quota.sqlite", "mapbox", 1)
     assert [one.take(), one.take(), other.take()] == [True, False, True]
+
+
+def test_downloads_of_a_provider_take_turns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with one_at_a_time(tmp_path / "quota" / "google.lock", "google"):
+            order.append("second")
+
+    waiting = threading.Thread(target=second)
+    with one_at_a_time(tmp_path / "quota" / "google.lock", "google"):
+        waiting.start()
+        with one_at_a_time(tmp_path / "quota" / "mapbox.lock", "mapbox"):
+            order.append("another provider")
+        end = time.monotonic() + 30
+        while "waiting for it" not in caplog.text:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        order.append("first")
+    waiting.join()
+    assert order == ["another provider", "first", "second"]
+    assert "source 'google'" in caplog.text and "google.lock" in caplog.text
 
 
 def test_a_damaged_quota_file_is_named(tmp_path: Path) -> None:
