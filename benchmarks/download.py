@@ -5,8 +5,8 @@ answers from memory 20 ms after a request (`fast_server.py`). Ours is `croplayer
 as the workflow calls it, which checks each image and keeps a ledger; GDAL's is `gdal_translate`
 from a TMS description to an uncompressed, tiled GeoTIFF. Both are whole processes, started and
 ended; GDAL's with the best of several numbers of connections (`MaxConnections`,
-`GDAL_MAX_CONNECTIONS`), large swaths and a cache that holds the whole image, and all threads; ours with
-the same numbers. Seconds are of the clock, the least of interleaved repeats.
+`GDAL_MAX_CONNECTIONS`), large swaths, a cache that holds the whole image, and all threads; ours
+with the same numbers. Seconds are of the clock, the least of interleaved repeats.
 """
 
 from __future__ import annotations
