@@ -128,7 +128,7 @@ class Download:
             raise self._stopped_by
 
     def _client(self, connections: int) -> aiohttp.ClientSession:
-        # Certificates are found as httpx does: in `certifi`, where Python brings none of its own.
+        # httpx knows where certificates are: SSL_CERT_FILE, SSL_CERT_DIR, else those of certifi.
         security = httpx.create_ssl_context(trust_env=self._trust_env)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=security),

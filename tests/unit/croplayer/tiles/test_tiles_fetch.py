@@ -468,6 +468,22 @@ def test_a_full_disk_is_named_and_what_was_fetched_is_kept(
     assert summary.requests == summary.tiles - kept
 
 
+def test_a_kept_connection_that_breaks_is_one_attempt_and_no_more(
+    server: Any, make_source: Any, fetch: Any, tmp_path: Path
+) -> None:
+    # HTTP clients like to ask again by themselves then: past the rate limit, and uncounted.
+    source = make_source(concurrency=1)
+    fetch(source, output=tmp_path / "undisturbed.mbtiles")
+    tiles = sorted(set(server.asked()))
+    for tile in tiles[1::3]:
+        server.faults[tile] = [server.reset]
+    server.log.clear()
+    summary = fetch(source)
+    assert summary.requests == len(server.log) == len(tiles) + len(tiles[1::3])
+    ledger = query(tmp_path / "a.mbtiles", "SELECT sum(attempts) FROM ledger")
+    assert ledger == [(summary.requests,)]
+
+
 def test_the_key_is_written_nowhere(
     server: Any,
     make_source: Any,
