@@ -85,6 +85,14 @@ def _json(path: Path) -> Any:
     return _without_seconds(json.loads(path.read_text(encoding="utf-8")))
 
 
+def _seen(path: Path) -> Any:
+    """What the label files were when they were last read, less their times of change."""
+    seen = json.loads(path.read_text(encoding="utf-8"))
+    for file in seen.values():
+        file["stats"] = [[name, size] for name, _, size in file["stats"]]
+    return seen
+
+
 def _table(path: Path) -> list[dict[str, str]]:
     """Rows of a CSV without the columns that end in `seconds`."""
     with open(path, encoding="utf-8", newline="") as file:
@@ -102,6 +110,7 @@ def _nothing(_: Path) -> None:
 KINDS: list[tuple[str, Callable[[Path], bool], Callable[[Path], Any]]] = [
     ("tiles and ledger less times and attempts", lambda p: p.suffix == ".mbtiles", _tiles),
     ("benchmarks, which are times", lambda p: "benchmarks" in p.parts, _columns),
+    ("notes on label files less their times", lambda p: p.name == ".labels.seen", _seen),
     ("JSON less its keys in seconds", lambda p: p.suffix == ".json", _json),
     ("CSV less its columns in seconds", lambda p: p.suffix == ".csv", _table),
     ("Snakemake's report, which lists times", lambda p: p.name == "report.html", _nothing),

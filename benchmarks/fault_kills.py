@@ -110,7 +110,7 @@ class Campaign:
             return False
         self.state.kills += 1
         self.state.under_way = workspace.folder.name
-        self.state.rules.update(rules or {"between jobs"})
+        self.state.rules.update(rules or {"no job yet, or between two"})
         self._keep()
         print(f"kill {self.state.kills} after {moment:.1f} s: {', '.join(rules)}", flush=True)
         return True

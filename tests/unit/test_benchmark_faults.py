@@ -39,6 +39,8 @@ def two_runs(tmp_path) -> tuple[Path, Path]:
     (one / "history.csv").write_text("step,loss,seconds\n1,0.5,2.0\n")
     (one / "card.json").write_text(json.dumps({"iou": 0.5, "run": {"wall_seconds": 3.0}}))
     (one / "demo" / "benchmarks" / "a.tsv").write_text("s\th:m:s\n1.0\t0:00:01\n")
+    seen = {"cropland a.gpkg": {"stats": [["a.gpkg", 17, 200]], "entry": {"sha256": "f"}}}
+    (one / ".labels.seen").write_text(json.dumps(seen))
     (one / "map.tif").write_bytes(b"pixels")
     shutil.copytree(one, other)
     return one, other
@@ -56,7 +58,7 @@ def sql(path, statement):
 
 def test_the_same_bytes_are_the_same(two_runs):
     found = fault_compare.compared(*two_runs)
-    assert (found.identical, sum(found.equal.values()), found.differing) == (5, 0, [])
+    assert (found.identical, sum(found.equal.values()), found.differing) == (6, 0, [])
 
 
 def test_times_alone_make_no_difference(two_runs):
@@ -64,9 +66,10 @@ def test_times_alone_make_no_difference(two_runs):
     sql(other / "a.mbtiles", LEDGER)
     change(other / "history.csv", "2.0", "9.0")
     change(other / "card.json", "3.0", "9.0")
+    change(other / ".labels.seen", "17", "18")
     change(other / "demo" / "benchmarks" / "a.tsv", "1.0", "9.0")
     found = fault_compare.compared(*two_runs)
-    assert (found.identical, sum(found.equal.values()), found.differing) == (1, 4, [])
+    assert (found.identical, sum(found.equal.values()), found.differing) == (1, 5, [])
 
 
 @pytest.mark.parametrize(
@@ -76,6 +79,7 @@ def test_times_alone_make_no_difference(two_runs):
         "history.csv": lambda p: change(p, "0.5", "0.6"),
         "card.json": lambda p: change(p, "0.5", "0.6"),
         "demo/benchmarks/a.tsv": lambda p: change(p, "h:m:s", "other"),
+        ".labels.seen": lambda p: change(p, "200", "201"),
         "map.tif": lambda p: p.write_bytes(b"other"),
         "missing.tif": lambda p: p.write_bytes(b"one too many"),
         ".map.tif.x.part": lambda p: p.write_bytes(b"half"),
