@@ -32,7 +32,7 @@ def main() -> None:
         "server": lambda: faulty_server(6 if options.full else 2, SEED),
         "kills": lambda: killed(options.work, kills, small=options.small or not options.full),
     }
-    run_cases(cases, options, seed=SEED, packages=("snakemake", "httpx", "torch", "rasterio"))
+    run_cases(cases, options, seed=SEED, packages=("snakemake", "aiohttp", "torch", "rasterio"))
 
 
 def own_options(parser: argparse.ArgumentParser) -> None:
