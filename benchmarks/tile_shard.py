@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from cropbase.webmercator import TileMatrix
 from croplayer.grid import Block, BlockGrid
 from croplayer.settings.sources import XyzSource
 from croplayer.tiles.coverage import covering_tiles
 from croplayer.tiles.ledger import create_schema
-from croplayer.tiles.webmercator import TileMatrix
 
 NAME = "scene"
 ZOOM = 16
