@@ -112,6 +112,8 @@ def test_requests_in_a_pause_are_counted():
 
 
 def test_a_block_from_a_faulty_server_is_whole():
-    rows = fault_server.faulty_server(1, seed=20)
-    assert all(row["passed"] for row in rows), rows
-    assert rows[0]["size"] > 90 and "server_error" in rows[0]["note"]
+    tiles, busiest, _ = fault_server.faulty_server(1, seed=20)
+    assert tiles["passed"], tiles
+    assert tiles["size"] > 90 and "server_error" in tiles["note"]
+    # Client and server share this process: on a busy machine requests arrive unevenly.
+    assert busiest["ours"] <= 1.2 * fault_server.RATE
