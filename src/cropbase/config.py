@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cropbase.errors import ConfigError
+from cropbase.yaml_files import read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,40 +30,6 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
     )
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read one YAML mapping. An empty file is an empty mapping.
-
-    Raises ConfigError if the file is absent, is not YAML, or is not a mapping.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(
-            f"configuration file {path} does not exist",
-            remedy="check the name, or copy one of config/provinces/*.yaml to it",
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration file {path} cannot be read", given=error) from None
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        raise ConfigError(
-            f"configuration file {path}{line} is not valid YAML",
-            given=getattr(error, "problem", None) or error,
-            remedy="check the indentation and the colons of that line",
-        ) from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ConfigError(
-            f"configuration file {path} must hold keys and values", given=type(value).__name__
-        )
-    return value
 
 
 def overlay(base: dict[str, Any], *uppers: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +70,9 @@ def extended_layers(
         above = layers[-1][0] if layers else None
         if above is not None and not isinstance(wanted, str):
             raise ConfigError(
-                f"{above}: key `{EXTENDS}` must be the name of a configuration", given=wanted
+                f"{above}: key `{EXTENDS}` must be the name of a configuration",
+                given=wanted,
+                allowed="the name of a file without its folder and .yaml",
             )
         path = file_of(wanted, above)
         if path in [seen for seen, _ in layers]:

@@ -10,10 +10,10 @@ from cropbase.config import (
     extended_layers,
     fill_placeholders,
     overlay,
-    read_yaml,
     validate,
 )
 from cropbase.errors import ConfigError
+from cropbase.yaml_files import read_yaml
 
 
 def load_case(name: str, folder: str | Path = "config", results: str = "results") -> Case:

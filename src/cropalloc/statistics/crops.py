@@ -13,8 +13,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from cropbase.config import Section, read_yaml, validate
+from cropbase.config import Section, validate
 from cropbase.errors import InputError
+from cropbase.yaml_files import read_yaml
 
 
 class UnknownCropError(InputError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cropbase.config import read_yaml, validate
+from cropbase.config import validate
 from cropbase.errors import ConfigError
+from cropbase.yaml_files import read_yaml
 from croplayer.settings.comparison import ProductFiles
 from croplayer.settings.products import Catalogue, Product
 

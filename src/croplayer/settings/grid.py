@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
 from cropbase.config import Section
+from cropbase.errors import InputError
 from croplayer.grid import BlockGrid
 
 
@@ -20,6 +21,16 @@ class GridSettings(Section):
     shard_degrees: PositiveFloat = Field(
         1.0, le=90, description="edge of a shard, degrees; a whole number of blocks"
     )
+
+    @model_validator(mode="after")
+    def _makes_a_grid(self) -> GridSettings:
+        try:
+            self.grid()
+        except InputError as error:
+            raise ValueError(
+                f"{error.problem}: given {error.given}, allowed are {error.allowed}"
+            ) from None
+        return self
 
     def grid(self) -> BlockGrid:
         """The block grid that these settings describe."""

@@ -9,10 +9,10 @@ from cropbase.config import (
     extended_layers,
     fill_placeholders,
     overlay,
-    read_yaml,
     validate,
 )
 from cropbase.errors import ConfigError
+from cropbase.yaml_files import read_yaml
 from croplayer.settings.root import Settings
 
 

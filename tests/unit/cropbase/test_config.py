@@ -3,8 +3,9 @@
 import pytest
 from pydantic import Field, model_validator
 
-from cropbase.config import Section, overlay, read_yaml, validate
+from cropbase.config import Section, overlay, validate
 from cropbase.errors import ConfigError
+from cropbase.yaml_files import read_yaml
 
 
 class Inner(Section):
