@@ -23,6 +23,8 @@ FIGURES = [
     "flag", "item",
 ]  # fmt: skip
 _SHOWN = 8  # faulty cells named in one message
+_FIRST_YEAR, _LAST_YEAR = 1700, 2200
+_LAND_HA = 1.5e10
 
 
 def read_source(
@@ -165,13 +167,13 @@ def _check_measures(rows: pd.DataFrame, source: Source) -> None:
 def _parse_years(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
     years: dict[str, int] = {}
     for text in rows["year"].unique():
-        found = re.fullmatch(r"(\d{4})(\.0*)?\s*年?", str(text).strip())
-        if not found:
+        found = re.fullmatch(r"([0-9]{4})(\.0*)?\s*年?", str(text).strip())
+        if not found or not _FIRST_YEAR <= int(found.group(1)) <= _LAST_YEAR:
             row = rows[rows["year"] == text].iloc[0]
             raise InputError(
                 f"statistics file {row['file']}, row {row['row']}: no year",
                 given=text,
-                allowed="four digits, e.g. 2020",
+                allowed=f"four digits, e.g. 2020, from {_FIRST_YEAR} to {_LAST_YEAR}",
             )
         years[text] = int(found.group(1))
     rows = rows.assign(year=rows["year"].map(years))
@@ -242,12 +244,12 @@ def _level(text: object, source: Source, place: pd.Series) -> int | None:
 
 
 def _number(text: str) -> float | None:
-    if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d*)?", text):
+    if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?", text):
         text = text.replace(",", "")
-    try:
-        value = float(text)
-    except ValueError:
+    # Narrower than float(), which also takes 1_234 and the digits of other scripts.
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         return None
+    value = float(text)
     return value if math.isfinite(value) else None
 
 
@@ -267,7 +269,8 @@ def _parse_values(rows: pd.DataFrame, source: Source, findings: Findings) -> pd.
             )
     rows = rows[~absent]
     values = [_number(text) for text in rows["text"]]
-    faulty = [i for i, value in enumerate(values) if value is None or value < 0]
+    most = _LAND_HA / HECTARES[source.unit_of_measure]
+    faulty = [i for i, value in enumerate(values) if value is None or not 0 <= value <= most]
     if faulty:
         shown = []
         for index in faulty[:_SHOWN]:
@@ -279,7 +282,8 @@ def _parse_values(rows: pd.DataFrame, source: Source, findings: Findings) -> pd.
         raise InputError(
             f"source {source.name!r}: {len(faulty)} figure(s) are no area",
             given="; ".join(shown) + ("; ..." if len(faulty) > _SHOWN else ""),
-            allowed="a number from 0 on, or one of `missing_values`",
+            allowed=f"a number from 0 on, not larger than {most:.3g} {source.unit_of_measure} (all "
+            "land of the earth), or one of `missing_values`",
             remedy="correct the file, or add the text to the source's `missing_values`",
         )
     return rows.assign(value=pd.array(values, dtype="float64"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import warnings
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pandas as pd
 from cropalloc.settings.statistics import BoundaryCheck, LevelledUnits, RowUnits
 from cropalloc.statistics.findings import Findings
 from cropbase.errors import InputError
+from cropbase.texts import read_text, require_file
 
 COLUMNS = ["unit_id", "name", "level", "parent_id"]
 
@@ -41,21 +43,33 @@ class Hierarchy:
 def read_attributes(path: str | Path, encoding: str = "utf-8-sig") -> pd.DataFrame:
     """Attributes of a CSV or a vector file as texts, '' where missing, without geometries."""
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"file of units {path} does not exist")
     if path.suffix.lower() in (".csv", ".txt"):
+        text = read_text(path, what="file of units", encoding=encoding, key="units.encoding")
         try:
-            return pd.read_csv(path, dtype=str, encoding=encoding, keep_default_na=False)
-        except (UnicodeDecodeError, pd.errors.ParserError, LookupError) as error:
-            raise InputError(f"file of units {path} cannot be read", given=error) from None
+            return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        except pd.errors.EmptyDataError:
+            raise InputError(
+                f"file of units {path} is empty", allowed="a header line and a line a unit"
+            ) from None
+        except ValueError as error:
+            raise InputError(
+                f"file of units {path} cannot be read as CSV",
+                given=error,
+                remedy="put a name that holds a comma between quotation marks",
+            ) from None
+    require_file(path, what="file of units")
     import pyogrio
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # unnamed encodings of shapefiles
             table = pyogrio.read_dataframe(path, read_geometry=False)
-    except (pyogrio.errors.DataSourceError, OSError) as error:
-        raise InputError(f"file of units {path} cannot be read", given=error) from None
+    except (pyogrio.errors.DataSourceError, OSError, ValueError) as error:
+        raise InputError(
+            f"file of units {path} cannot be read",
+            given=error,
+            allowed="CSV, GeoPackage, shapefile, GeoJSON",
+        ) from None
     return table.map(_as_text)
 
 
@@ -72,7 +86,9 @@ def _require(table: pd.DataFrame, path: str, columns: list[str]) -> None:
     if absent:
         raise InputError(
             f"file of units {path} has no column {', '.join(map(repr, absent))}",
-            allowed=", ".join(map(str, table.columns)),
+            given=", ".join(map(str, table.columns)),
+            remedy="write the columns into `statistics.units` as the file names them, and part the "
+            "columns of a CSV with commas",
         )
 
 

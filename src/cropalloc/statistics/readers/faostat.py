@@ -15,18 +15,20 @@ from cropbase.errors import InputError
 def read_faostat(path: Path, source: FaostatSource, findings: Findings) -> pd.DataFrame:
     """Rows of the areas that `source.areas` names and of the element `source.element`.
 
-    Raises InputError if the file lacks a column, or if an area of the settings never occurs.
+    Raises InputError if the file lacks a column, or if an area of the settings or their element
+    never occurs.
     """
     lines = read_csv_rows(path, source.encoding)
-    header = lines[0] if lines else []
+    header = lines[0]
     at = {name: column_index(path, header, name, name) for name in
           ("Area", "Element", "Item", "Year", "Unit", "Value")}  # fmt: skip
     flag = header.index("Flag") if "Flag" in header else None
-    rows, areas = [], set()
+    rows, areas, elements = [], set(), set()
     for number, line in enumerate(lines[1:], start=2):
         if len(line) < len(header):
             continue
         areas.add(line[at["Area"]])
+        elements.add(line[at["Element"]])
         if line[at["Element"]] != source.element or line[at["Area"]] not in source.areas:
             continue
         rows.append(
@@ -45,5 +47,10 @@ def read_faostat(path: Path, source: FaostatSource, findings: Findings) -> pd.Da
                 f"{name!r} (near: {', '.join(n) or 'none'})" for name, n in near.items()
             ),
             remedy="write the area in `areas` as FAOSTAT names it",
+        )
+    if source.element not in elements:
+        raise InputError(
+            f"statistics file {path} has no element {source.element!r} (key `element`)",
+            allowed=", ".join(sorted(elements)) or "none: the file has no rows",
         )
     return rows_table(rows)

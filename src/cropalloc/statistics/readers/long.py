@@ -10,14 +10,11 @@ from cropalloc.settings.statistics import LongSource
 from cropalloc.statistics.findings import Findings
 from cropalloc.statistics.readers.rows import column_index, read_csv_rows, rows_table
 from cropalloc.statistics.readers.tables import TableColumns
-from cropbase.errors import InputError
 
 
 def read_long(path: Path, source: LongSource, findings: Findings) -> pd.DataFrame:
     """Rows of a long table. Raises InputError if a column of the settings is absent or doubled."""
     lines = read_csv_rows(path, source.encoding, source.delimiter)
-    if not lines:
-        raise InputError(f"statistics file {path} is empty")
     header = lines[0]
     columns = TableColumns.of(path, header, source)
     crop = column_index(path, header, source.crop_column, "crop_column")

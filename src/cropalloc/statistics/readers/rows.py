@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cropbase.errors import InputError
+from cropbase.texts import nearest, read_text
 
 COLUMNS = ["row", "unit", "within", "level", "item", "year", "text", "measure", "flag"]
 """row in the file (from 1), unit as written, parent as written or None, level or None, item (the
@@ -20,30 +21,27 @@ def rows_table(rows: list[tuple]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
 
 
-def read_text(path: Path, encoding: str) -> str:
-    """Text of a file; raises InputError if it is absent or in another encoding."""
-    try:
-        return path.read_text(encoding=encoding)
-    except FileNotFoundError:
-        raise InputError(f"statistics file {path} does not exist") from None
-    except (UnicodeDecodeError, LookupError) as error:
-        raise InputError(
-            f"statistics file {path} is not text in the encoding {encoding}",
-            given=error,
-            remedy="set the source's `encoding`, e.g. gb18030 for older Chinese exports",
-        ) from None
-
-
 def read_csv_rows(path: Path, encoding: str, delimiter: str = ",") -> list[list[str]]:
     """All lines of a CSV as lists of texts; line i of the list is row i + 1 of the file.
 
-    A quoted field that spans lines counts as one row.
+    A quoted field that spans lines counts as one row. Raises InputError as `cropbase.texts.read_text`,
+    and for a file without a line or one in which a quotation mark is never closed.
     """
-    text = read_text(path, encoding)
-    return [
-        [cell.strip() for cell in line]
-        for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    ]
+    text = read_text(path, what="statistics file", encoding=encoding, key="encoding")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        lines = [[cell.strip() for cell in line] for line in reader]
+    except csv.Error as error:
+        raise InputError(
+            f"statistics file {path}, line {reader.line_num} cannot be read as CSV",
+            given=error,
+            remedy="look for a quotation mark that is never closed, above that line",
+        ) from None
+    if not any(any(line) for line in lines):
+        raise InputError(
+            f"statistics file {path} is empty", allowed="a header line and a line a row"
+        )
+    return lines
 
 
 def column_index(path: Path, header: list[str], column: str, key: str) -> int:
@@ -53,6 +51,18 @@ def column_index(path: Path, header: list[str], column: str, key: str) -> int:
         raise InputError(
             f"statistics file {path} has {'no' if not places else 'more than one'} column "
             f"{column!r} (key `{key}`)",
-            allowed=", ".join(name for name in header if name),
+            given=", ".join(name for name in header if name),
+            allowed=f"exactly one column {column!r}",
+            remedy=_column_remedy(header, column, key),
         )
     return places[0]
+
+
+def _column_remedy(header: list[str], column: str, key: str) -> str:
+    for delimiter in (";", "\t", "|"):
+        if len(header) == 1 and delimiter in header[0]:
+            return f"set the source's `delimiter` to {delimiter!r}: the columns are parted by it"
+    near = nearest(column, header)
+    if near is not None and near != column:
+        return f"did you mean {near!r}? Write the column into `{key}` as the file names it"
+    return f"write the column into `{key}` as the file names it"

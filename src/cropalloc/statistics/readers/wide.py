@@ -19,8 +19,6 @@ def read_wide(path: Path, source: WideSource, findings: Findings) -> pd.DataFram
     Raises InputError if a column of the settings is absent or doubled.
     """
     lines = read_csv_rows(path, source.encoding, source.delimiter)
-    if not lines:
-        raise InputError(f"statistics file {path} is empty")
     header = lines[0]
     columns = TableColumns.of(path, header, source)
     if source.crop_columns is not None:
@@ -29,6 +27,12 @@ def read_wide(path: Path, source: WideSource, findings: Findings) -> pd.DataFram
         ignored = {column_index(path, header, n, "ignore_columns") for n in source.ignore_columns}
         crops = [i for i in range(len(header)) if i not in columns.used and i not in ignored]
         for index in crops:
+            if not header[index]:
+                raise InputError(
+                    f"statistics file {path}: column {index + 1} has no name",
+                    allowed="a crop in the header of every column",
+                    remedy="name the column, delete it, or list the crops in `crop_columns`",
+                )
             column_index(path, header, header[index], "crop_columns")
     rows = []
     for number, line in columns.lines(lines, findings):

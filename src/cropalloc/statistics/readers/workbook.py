@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,10 @@ from cropalloc.settings.statistics import Place, WorkbookSource
 from cropalloc.statistics.findings import Findings
 from cropalloc.statistics.readers.rows import rows_table
 from cropbase.errors import InputError
+from cropbase.texts import require_file
+
+_MOST_MEGABYTES = 400
+_MOST_CELLS = 5_000_000
 
 
 def read_workbook(path: Path, source: WorkbookSource, findings: Findings) -> pd.DataFrame:
@@ -121,8 +126,7 @@ def column_letters(number: int) -> str:
 
 def read_sheet(path: Path, sheet: str | int) -> list[list[str]]:
     """All cells of a sheet as texts; whole numbers without a point, empty cells as ''."""
-    if not path.exists():
-        raise InputError(f"statistics file {path} does not exist")
+    require_file(path, what="workbook")
     suffix = path.suffix.lower()
     try:
         if suffix == ".xls":
@@ -138,7 +142,11 @@ def read_sheet(path: Path, sheet: str | int) -> list[list[str]]:
             given=f"{type(error).__name__}: {error}",
             remedy="open it in a spreadsheet program and save it as .xlsx",
         ) from None
-    raise InputError(f"workbook {path} is neither .xls nor .xlsx", given=path.suffix)
+    raise InputError(
+        f"workbook {path} is neither .xls nor .xlsx",
+        given=path.suffix,
+        remedy="read a CSV with `kind: long` or `kind: wide`",
+    )
 
 
 def _pick(path: Path, names: list[str], sheet: str | int) -> str:
@@ -158,6 +166,19 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value).strip()
+
+
+def _refuse_oversize(path: Path) -> None:
+    """A workbook of some kilobytes may unpack to gigabytes: they are counted before."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist()) / 1e6
+    if unpacked > _MOST_MEGABYTES:
+        raise InputError(
+            f"workbook {path} is too large to be a table of statistics",
+            given=f"{unpacked:.0f} MB when unpacked",
+            allowed=f"at most {_MOST_MEGABYTES} MB",
+            remedy="copy the sheet that is read into a workbook of its own",
+        )
 
 
 def _read_xls(path: Path, sheet: str | int) -> list[list[str]]:
@@ -180,10 +201,23 @@ def _read_xls(path: Path, sheet: str | int) -> list[list[str]]:
 def _read_xlsx(path: Path, sheet: str | int) -> list[list[str]]:
     import openpyxl
 
+    _refuse_oversize(path)
     # data_only: the figures that a formula gave when the workbook was saved.
     book = openpyxl.load_workbook(path, data_only=True, read_only=True)
     try:
         table = book[_pick(path, book.sheetnames, sheet)]
-        return [[_text(value) for value in row] for row in table.iter_rows(values_only=True)]
+        rows, cells = [], 0
+        for row in table.iter_rows(values_only=True):
+            cells += len(row)
+            if cells > _MOST_CELLS:
+                raise InputError(
+                    f"workbook {path}, sheet {table.title!r} has too many cells",
+                    given=f"{cells} up to row {len(rows) + 1}",
+                    allowed=f"at most {_MOST_CELLS}",
+                    remedy="copy the table into a sheet of its own: far below or beside it lies "
+                    "something else, or a format without a figure",
+                )
+            rows.append([_text(value) for value in row])
+        return rows
     finally:
         book.close()

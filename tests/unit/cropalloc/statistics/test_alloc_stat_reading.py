@@ -288,7 +288,7 @@ def test_absent_files_columns_and_patterns(country):
     with pytest.raises(InputError, match=r"no file fits the pattern .*no\*\.csv"):
         country.read([source | {"paths": [str(country.folder / "no*.csv")]}])
     with pytest.raises(
-        InputError, match=r"no column 'ha' \(key `value_column`\)\s+allowed: unit, crop"
+        InputError, match=r"no column 'ha' \(key `value_column`\)\s+given: unit, crop"
     ):
         country.read([source | {"value_column": "ha"}])
 

@@ -149,7 +149,7 @@ def test_boundaries_without_units_and_units_without_boundaries(tmp_path):
 
 
 def test_absent_columns_and_files(tmp_path):
-    with pytest.raises(InputError, match=r"no column 'parents'\s+allowed: id, name, level, parent"):
+    with pytest.raises(InputError, match=r"no column 'parents'\s+given: id, name, level, parent"):
         read(tmp_path, ROWS, parent="parents")
     settings = RowUnits(path=str(tmp_path / "no.shp"), id="a", name="b", level="c")
     with pytest.raises(InputError, match="does not exist"):
