@@ -108,7 +108,13 @@ def open_raster(path: str | Path) -> rasterio.DatasetReader:
     try:
         dataset = rasterio.open(path)
     except rasterio.errors.RasterioIOError as error:
-        raise InputError(f"raster {path} cannot be opened", given=error) from None
+        raise InputError(
+            f"raster {path} cannot be opened",
+            given=error,
+            allowed="a georeferenced raster that GDAL reads, whole",
+            remedy="check the path; a damaged file: copy it anew, or delete it if the workflow "
+            "makes it",
+        ) from None
     if dataset.crs is None:
         dataset.close()
         raise InputError(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
@@ -10,6 +13,7 @@ import pandas as pd
 
 from cropbase.atomic import atomic_path
 from cropbase.errors import InputError
+from cropbase.texts import nearest, read_text, require_file
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
@@ -23,18 +27,29 @@ def read_table(path: str | Path, *, columns: list[str] | None = None) -> pd.Data
 
     Raises InputError if the file is absent or damaged, or lacks one of `columns`.
     """
-    try:
+    with _reading(path):
         return pd.read_parquet(path, columns=columns)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"table {path} cannot be read", given=error) from None
 
 
 def read_geotable(path: str | Path) -> gpd.GeoDataFrame:
     """Read a GeoParquet table; raises InputError like `read_table`."""
-    try:
+    with _reading(path):
         return gpd.read_parquet(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"table {path} cannot be read", given=error) from None
+
+
+@contextmanager
+def _reading(path: str | Path) -> Iterator[None]:
+    """Whatever the parser raises for a file is told as one InputError."""
+    require_file(path, what="table")
+    try:
+        yield
+    except Exception as error:  # Arrow and GeoPandas raise a dozen kinds for a damaged file
+        raise InputError(
+            f"table {path} cannot be read",
+            given=error,
+            allowed="a Parquet table, whole and of this workflow",
+            remedy="delete it and let the workflow make it again; a file of your own: copy it anew",
+        ) from None
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
@@ -44,20 +59,85 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_csv(
-    path: str | Path, columns: Sequence[str] = (), *, as_text: bool = False
+    path: str | Path,
+    columns: Sequence[str] = (),
+    *,
+    what: str = "table",
+    as_text: bool = False,
+    texts: Sequence[str] = (),
+    comment: str | None = None,
+    key: str | None = None,
 ) -> pd.DataFrame:
-    """Read a CSV; `as_text` keeps every value as it stands.
+    """Read a CSV: UTF-8, columns parted by commas, names of columns without spaces around them.
 
-    Raises InputError if the file cannot be read or lacks one of `columns`.
+    Parameters
+    ----------
+    columns : those that must be there.
+    what : what the file is called in messages.
+    as_text : keep every value as it stands; `texts`: these columns alone.
+    comment : lines that begin with it are no rows.
+    key : the key of the configuration that names the file.
+
+    Raises InputError if the file cannot be read (`cropbase.texts.read_text`), has no header, has a
+    row longer than the header (pandas would shift its values in silence), lacks one of `columns`,
+    or has one of them twice.
     """
-    options = {"dtype": str, "keep_default_na": False} if as_text else {}
-    try:
-        table = pd.read_csv(path, **options)
-    except (OSError, ValueError) as error:
-        raise InputError(f"table {path} cannot be read", given=error) from None
+    name = f"{what} {path}"
+    text = read_text(path, what=what)
+    header = _check_rows(name, text, comment)
     for column in columns:
-        if column not in table.columns:
+        if header.count(column) != 1:
             raise InputError(
-                f"table {path} has no column {column!r}", given=", ".join(map(str, table.columns))
+                f"{name} has {'no' if column not in header else 'more than one'} column {column!r}",
+                given=", ".join(header),
+                allowed=f"{', '.join(columns)}" + (f" (as `{key}` names them)" if key else ""),
+                remedy=_column_remedy(column, header),
             )
+    options = {"dtype": dict.fromkeys(texts, str)} if texts else {}
+    if as_text:
+        options = {"dtype": str, "keep_default_na": False}
+    try:
+        table = pd.read_csv(io.StringIO(text), comment=comment, **options)
+    except ValueError as error:
+        raise InputError(
+            f"{name} cannot be read as CSV", given=error, allowed="a header line and a line a row"
+        ) from None
+    table.columns = [str(column).strip() for column in table.columns]
     return table
+
+
+def _check_rows(name: str, text: str, comment: str | None) -> list[str]:
+    """The names of the columns; raises InputError for a file without them, or a row too long."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header: list[str] | None = None
+    try:
+        for row in reader:
+            if not row or (comment and row[0].startswith(comment)):
+                continue
+            if header is None:
+                header = [cell.strip() for cell in row]
+            elif len(row) > len(header):
+                raise InputError(
+                    f"{name}, line {reader.line_num}: {len(row)} fields",
+                    given=",".join(row),
+                    allowed=f"{len(header)}: {','.join(header)}",
+                    remedy="put a text that holds a comma between quotation marks, and write "
+                    "numbers with a point: 1234.5",
+                )
+    except csv.Error as error:
+        raise InputError(
+            f"{name}, line {reader.line_num} cannot be read as CSV",
+            given=error,
+            remedy="look for a quotation mark that is never closed, above that line",
+        ) from None
+    if header is None:
+        raise InputError(f"{name} is empty", allowed="a header line and a line a row")
+    return header
+
+
+def _column_remedy(column: str, header: list[str]) -> str:
+    for delimiter, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and delimiter in header[0]:
+            return f"part the columns with commas, not {called} (save the file as CSV in UTF-8)"
+    near = nearest(column, header)
+    return f"did you mean {near!r}?" if near else "add the column, or name it so"

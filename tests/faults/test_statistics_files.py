@@ -8,6 +8,10 @@ from typing import Any
 
 import openpyxl
 import pytest
+from workspaces import REPOSITORY
+
+from cropalloc.settings.statistics import StatisticsSettings
+from cropalloc.statistics.reading import read_statistics
 from faults import (
     Bench,
     Fault,
@@ -22,10 +26,6 @@ from faults import (
     unreadable,
     web_page_instead,
 )
-from workspaces import REPOSITORY
-
-from cropalloc.settings.statistics import StatisticsSettings
-from cropalloc.statistics.reading import read_statistics
 
 UNITS = """unit_id,name,level,parent
 N,Nation,0,

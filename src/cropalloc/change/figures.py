@@ -32,7 +32,7 @@ from cropalloc.report.style import (
 )
 from cropbase.errors import InputError
 from cropbase.figures import save_figure
-from cropbase.tables import read_table
+from cropbase.tables import read_csv, read_table
 
 _LABEL_FROM_SHARE = 0.025
 
@@ -47,7 +47,7 @@ def plot_shares(*, shares: Path, output: Path, title: str = "", note: str = "") 
 
     Raises InputError for a file that cannot be read.
     """
-    table = _read_csv(shares, ["year", "crop", "harvested_ha", "share"])
+    table = read_csv(shares, ["year", "crop", "harvested_ha", "share"])
     years = sorted(table["year"].unique())
     areas = table.pivot(index="crop", columns="year", values="harvested_ha").fillna(0.0) / 1e6
     of_total = table.pivot(index="crop", columns="year", values="share").fillna(0.0)
@@ -163,7 +163,7 @@ def plot_change(
     The curves above and to the right sum harvested area along latitude and longitude, a colour a
     year. Raises InputError for files that cannot be read or a crop without an ellipse or map.
     """
-    table = _read_csv(ellipses, ["crop", "year", "center_x_m", "grid_rotation_degrees", "crs"])
+    table = read_csv(ellipses, ["crop", "year", "center_x_m", "grid_rotation_degrees", "crs"])
     along = read_table(profiles)
     if crops is None:
         largest = table.groupby("crop")["harvested_ha"].max().sort_values(ascending=False)
@@ -292,14 +292,3 @@ def _profile(axes: Axes, rows: pd.DataFrame, colours: dict[int, str], *, upright
         axes.set_ylim(bottom=0)
         axes.set_ylabel("kha", fontsize=6)
         axes.locator_params(axis="y", nbins=3)
-
-
-def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(f"table {path} cannot be read", given=error) from None
-    lacking = [name for name in columns if name not in table]
-    if lacking:
-        raise InputError(f"table {path} has no column {', '.join(lacking)}")
-    return table

@@ -15,6 +15,7 @@ from cropalloc.grid.leaves import Lookup, as_text
 from cropalloc.settings.grid import AllocationGridSettings, RasterLeaves
 from cropbase.errors import InputError
 from cropbase.rasters import reading_raster
+from cropbase.tables import read_csv
 
 
 def leaves_from_raster(
@@ -88,15 +89,7 @@ def _sample(dataset: rasterio.DatasetReader, grid: CellGrid) -> np.ndarray:
 def _table(
     leaves: RasterLeaves, lookup: Lookup
 ) -> tuple[dict[str, str | None], list[dict[str, Any]]]:
-    try:
-        table = pd.read_csv(leaves.table, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(f"table {leaves.table} cannot be read", given=error) from None
-    for column in (leaves.value_column, leaves.unit_column):
-        if column not in table.columns:
-            raise InputError(
-                f"{leaves.table} has no column {column!r}", allowed=", ".join(table.columns)
-            )
+    table = read_csv(leaves.table, (leaves.value_column, leaves.unit_column), key="grid.leaves")
     values = as_text(table[leaves.value_column])
     names = as_text(table[leaves.unit_column])
     pairs = pd.DataFrame({"value": values, "unit": names}).dropna().drop_duplicates()

@@ -8,6 +8,7 @@ import pandas as pd
 from cropalloc.settings.suitability import PriceSettings
 from cropalloc.statistics.crops import Concordance
 from cropbase.errors import InputError
+from cropbase.tables import read_csv
 
 
 def read_prices(
@@ -19,16 +20,9 @@ def read_prices(
     price that is no positive number, and a crop with two prices.
     """
     path = settings.path
-    try:
-        table = pd.read_csv(path, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(f"price table {path} cannot be read", given=error) from None
     wanted = [settings.crop_column, settings.price_column, settings.year_column]
-    for column in wanted:
-        if column is not None and column not in table.columns:
-            raise InputError(
-                f"price table {path} has no column {column!r}", allowed=", ".join(table.columns)
-            )
+    wanted = [column for column in wanted if column is not None]
+    table = read_csv(path, wanted, what="price table", key="suitability.prices")
     years = None
     if settings.year_column is not None:
         years = ", ".join(sorted({str(value) for value in table[settings.year_column]}))

@@ -6,9 +6,9 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from cropbase.errors import InputError
+from cropbase.tables import read_csv
 
 Ranks = dict[frozenset[str], int]
 
@@ -34,15 +34,7 @@ def read_ranks(path: str | Path, sources: list[str]) -> Ranks:
     Raises InputError naming the row of an unknown source, a combination given twice or a rank that
     is no whole number from 1 on, and naming every combination that is missing.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(f"score table {path} cannot be read", given=error) from None
-    if not {"sources", "rank"} <= set(table.columns):
-        raise InputError(
-            f"score table {path} needs the columns sources and rank",
-            given=", ".join(table.columns),
-        )
+    table = read_csv(path, ("sources", "rank"), what="score table", as_text=True)
     ranks: Ranks = {}
     for line, (names, rank) in enumerate(zip(table["sources"], table["rank"], strict=True), 2):
         group = frozenset(part.strip() for part in str(names).split("+"))

@@ -12,6 +12,7 @@ import pandas as pd
 from cropalloc.settings.systems import UnitTable
 from cropalloc.statistics.crops import Concordance
 from cropbase.errors import InputError
+from cropbase.tables import read_csv
 
 log = logging.getLogger(__name__)
 
@@ -68,14 +69,7 @@ def read_unit_table(
 
 
 def _read(path: Path, what: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
-    except FileNotFoundError:
-        raise InputError(
-            f"table of {what} {path} does not exist", remedy="check the path"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"table of {what} {path} cannot be read", given=error) from None
+    return read_csv(path, what=f"table of {what}", as_text=True)
 
 
 def _long(

@@ -11,7 +11,7 @@ import pyogrio
 
 from cropalloc.settings.validation import UnitBoundaries
 from cropbase.errors import InputError
-from cropbase.tables import read_table
+from cropbase.tables import read_csv, read_table
 
 REFERENCE_COLUMNS = ["unit_id", "crop", "harvested_ha"]
 
@@ -25,10 +25,7 @@ def read_reference(path: Path, *, year: int | None) -> pd.DataFrame:
     if Path(path).suffix == ".parquet":
         table = read_table(path)
     else:
-        try:
-            table = pd.read_csv(path, dtype={"unit_id": str, "crop": str}, encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            raise InputError(f"reference table {path} cannot be read", given=error) from None
+        table = read_csv(path, what="reference table", texts=("unit_id", "crop"))
     lacking = [name for name in REFERENCE_COLUMNS if name not in table]
     if lacking:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 
 from cropbase.atomic import write_text
 from cropbase.tables import read_geotable
+from cropbase.texts import read_text
 from croplayer.active.findings import Findings, LabelFileError
 from croplayer.active.lock import LabelLockError, describe_labels, require_files
 from croplayer.active.readers import FEATURE, label_files, read_vector
@@ -118,20 +120,20 @@ def read_rows(files: Iterable[Path], name: str) -> pd.DataFrame:
 
 def _read_csv(path: Path, name: str) -> pd.DataFrame:
     """A CSV as text; empty lines and lines that begin with # are no rows."""
+    text = read_text(path, what=f"label table of labels.{name}", error=LabelFileError)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        with open(path, newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle, strict=True)
-            lines = [
-                (reader.line_num, [cell.strip() for cell in row])
-                for row in reader
-                if any(cell.strip() for cell in row) and not row[0].startswith("#")
-            ]
-    except FileNotFoundError:
+        lines = [
+            (reader.line_num, [cell.strip() for cell in row])
+            for row in reader
+            if any(cell.strip() for cell in row) and not row[0].startswith("#")
+        ]
+    except csv.Error as error:
         raise LabelFileError(
-            f"label table {path} does not exist", remedy=f"check labels.{name}"
+            f"label table {path}, line {reader.line_num} cannot be read as CSV",
+            given=error,
+            remedy="look for a quotation mark that is never closed, or stands inside a text",
         ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelFileError(f"label table {path} cannot be read as CSV", given=error) from None
     header = [text.lower() for text in lines[0][1]] if lines else []
     for number, row in lines[1:]:
         if len(row) > len(header):

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
-from pandas.errors import EmptyDataError, ParserError
 
 from cropbase.errors import InputError
+from cropbase.tables import read_csv
 
 
 def read_labels(
@@ -32,28 +32,16 @@ def read_labels(
     known : the keys that may be labelled, and `known_name` what they are called in messages.
     optional : further columns; absent ones and empty fields become "".
 
-    Returns the columns `keys`, `value` and `optional` as strings, sorted by the keys.
+    Returns the columns `keys`, `value` and `optional` as strings, sorted by the keys. A file without
+    a byte has no labels.
 
     Raises InputError naming the file and its line for an absent column, an unknown class, block
     or source, an empty field and a doubled row.
     """
     path = Path(path)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"label table {path} does not exist") from None
-    except EmptyDataError:
-        table = pd.DataFrame(columns=[*keys, value])
-    except (OSError, ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"label table {path} cannot be read as CSV", given=error) from None
-    table.columns = [str(name).strip() for name in table.columns]
-    for name in (*keys, value):
-        if name not in table.columns:
-            raise InputError(
-                f"label table {path} has no column {name!r}",
-                given=", ".join(table.columns) or "an empty file",
-                allowed=",".join((*keys, value, *optional)),
-            )
+    if path.is_file() and not path.stat().st_size:
+        return pd.DataFrame(columns=[*keys, value, *optional], dtype=str)
+    table = read_csv(path, (*keys, value), what="label table", as_text=True)
     for name in optional:
         if name not in table.columns:
             table[name] = ""

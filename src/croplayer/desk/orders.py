@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cropbase.errors import InputError
-from cropbase.tables import read_table
+from cropbase.tables import read_csv, read_table
 from croplayer.desk.facts import Facts
 
 ORDERS = {
@@ -81,10 +81,7 @@ def _read_ranked(path: Path, known: set[str]) -> tuple[list[str], dict[str, str]
 
 def _table_of(path: Path) -> pd.DataFrame:
     if path.suffix.lower() == ".csv":
-        try:
-            return pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            raise InputError(f"the ranked list {path} cannot be read", given=error) from None
+        return read_csv(path, what="the ranked list", as_text=True)
     if path.suffix.lower() == ".parquet":
         return read_table(path)
     try:

@@ -8,11 +8,11 @@ from pathlib import Path
 import geopandas as gpd
 import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.geometry.base import BaseGeometry
 
 from cropbase.areas import polygon_area_ha
 from cropbase.errors import InputError
+from cropbase.texts import require_file
 from croplayer.grid.blocks import check_region
 
 log = logging.getLogger(__name__)
@@ -36,17 +36,25 @@ def read_layer(
     feature is left, or if a geometry is missing.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"vector file {path} does not exist")
+    require_file(path, what="vector file")
     try:
         if path.suffix in (".parquet", ".geoparquet"):
             frame = gpd.read_parquet(path)
         else:
             frame = pyogrio.read_dataframe(path, layer=layer)
-    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
-        raise InputError(f"vector file {path} cannot be read", given=error) from None
+    except Exception as error:  # GDAL, Arrow and GEOS raise a dozen kinds for a damaged file
+        raise InputError(
+            f"vector file {path} cannot be read",
+            given=error,
+            allowed="a shapefile (with its .shx, .dbf and .prj), GeoPackage, GeoJSON, GeoParquet",
+            remedy="open it in QGIS; if that works, export it to a GeoPackage",
+        ) from None
     if not isinstance(frame, gpd.GeoDataFrame):
-        raise InputError(f"vector file {path} has no geometries")
+        raise InputError(
+            f"vector file {path} has no geometries",
+            given="a table of attributes",
+            remedy="give the file of the polygons; of a shapefile the .shp, not the .dbf",
+        )
     if frame.crs is None:
         raise InputError(
             f"vector file {path} has no coordinate reference system",

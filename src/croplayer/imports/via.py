@@ -15,6 +15,7 @@ import numpy as np
 import shapely
 
 from cropbase.errors import InputError
+from cropbase.texts import read_text
 
 _CIRCLE_SEGMENTS = 16  # a quarter circle; 64 corners leave 0.2 % of the area out
 _SHOWN = 10
@@ -81,13 +82,10 @@ def read_via(path: Path) -> dict[str, list[ViaRegion]]:
 
 def _entries(path: Path) -> dict[str, Any]:
     remedy = "export from VIA: Annotation > Export Annotations (as JSON)"
+    text = read_text(path, what="VIA annotations", error=ViaError)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ViaError(f"VIA annotations {path} do not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ViaError(f"VIA annotations {path} cannot be read", given=error) from None
-    except ValueError as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ViaError(f"VIA annotations {path} are not JSON", given=error, remedy=remedy) from None
     if isinstance(content, dict) and "_via_img_metadata" in content:
         content = content["_via_img_metadata"]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cropbase.errors import InputError
+from cropbase.tables import read_csv
 
 log = logging.getLogger(__name__)
 
@@ -50,23 +51,7 @@ def read_coverage_labels(
     is not planned, or a block and source have two different types.
     """
     path = Path(path)
-    try:
-        table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, comment="#", encoding="utf-8-sig"
-        )
-    except FileNotFoundError:
-        raise InputError(
-            f"coverage labels {path} do not exist", remedy="check labels.coverage"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"coverage labels {path} cannot be read as CSV", given=error) from None
-    missing = [column for column in LABEL_COLUMNS if column not in table]
-    if missing:
-        raise InputError(
-            f"coverage labels {path} lack the column {missing[0]!r}",
-            given=", ".join(table.columns),
-            allowed=",".join(LABEL_COLUMNS),
-        )
+    table = read_csv(path, LABEL_COLUMNS, what="coverage labels", as_text=True, comment="#")
     if table.empty:
         raise InputError(
             f"coverage labels {path} hold no row",

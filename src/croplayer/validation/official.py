@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cropbase.errors import InputError
+from cropbase.tables import read_csv
 
 COLUMNS = ("province", "area_ha", "source")
 
@@ -26,17 +27,7 @@ def official_area_ha(
     """
     if table is None:
         return area_ha
-    try:
-        frame = pd.read_csv(table, dtype=str)
-    except (OSError, ValueError) as error:
-        raise InputError(f"table of official areas {table} cannot be read", given=error) from None
-    missing = [column for column in COLUMNS if column not in frame.columns]
-    if missing:
-        raise InputError(
-            f"table of official areas {table} has no column {', '.join(missing)}",
-            given=", ".join(frame.columns),
-            allowed=", ".join(COLUMNS),
-        )
+    frame = read_csv(table, COLUMNS, what="table of official areas", as_text=True)
     rows = frame[frame["province"].str.strip() == name]
     if len(rows) != 1:
         raise InputError(

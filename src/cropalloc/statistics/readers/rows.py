@@ -24,8 +24,9 @@ def rows_table(rows: list[tuple]) -> pd.DataFrame:
 def read_csv_rows(path: Path, encoding: str, delimiter: str = ",") -> list[list[str]]:
     """All lines of a CSV as lists of texts; line i of the list is row i + 1 of the file.
 
-    A quoted field that spans lines counts as one row. Raises InputError as `cropbase.texts.read_text`,
-    and for a file without a line or one in which a quotation mark is never closed.
+    A quoted field that spans lines counts as one row. Raises InputError as
+    `cropbase.texts.read_text`, and for a file without a line or one in which a quotation mark is
+    never closed.
     """
     text = read_text(path, what="statistics file", encoding=encoding, key="encoding")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

@@ -115,7 +115,7 @@ def test_a_score_table_may_join_names_in_any_order_and_share_ranks(tmp_path):
         ("sources,rank\na,2\nb,3\na+b,1\nc,4\n", "line 5: no source is called 'c'"),
         ("sources,rank\na,2\nb,3\na+b,1\nb+a,4\n", "line 5: b\\+a is given twice"),
         ("sources,rank\na,2\nb,high\na+b,1\n", "line 3: the rank is not a whole number"),
-        ("source,score\na,2\n", "needs the columns sources and rank"),
+        ("source,score\na,2\n", "no column 'sources'"),
     ],
 )
 def test_faults_of_a_score_table_are_named(tmp_path, text, message):

@@ -46,7 +46,7 @@ def test_rows_come_sorted_and_trimmed(tmp_path):
             "block_id,source,semantic_class\nE1,a,TP\nE2,a,TP\nE1,a,TP\n",
             ["line 4: E1 of a is labelled twice", "line 2 and line 4"],
         ),
-        ("block_id,class\nE1,TP\n", ["no column 'source'", "block_id,source,semantic_class"]),
+        ("block_id,class\nE1,TP\n", ["no column 'source'", "block_id, source, semantic_class"]),
     ],
 )
 def test_every_fault_names_the_line_and_what_is_allowed(tmp_path, text, messages):

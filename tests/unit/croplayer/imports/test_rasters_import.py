@@ -103,5 +103,5 @@ def test_importing_fields_without_data_is_one_message(tmp_path, capsys):
     assert naip_fields.main(words) == 1
     message = capsys.readouterr().err
     assert "annotations" in message
-    assert "do not exist" in message
+    assert "does not exist" in message
     assert not (tmp_path / "out").exists()

@@ -122,7 +122,7 @@ def test_damaged_file(tmp_path, text, words):
 
 
 def test_absent_file(tmp_path):
-    with pytest.raises(ViaError, match="do not exist"):
+    with pytest.raises(ViaError, match="does not exist"):
         read_via(tmp_path / "via.json")
 
 

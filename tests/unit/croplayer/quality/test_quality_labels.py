@@ -58,11 +58,11 @@ def test_every_fault_is_told_at_once(tmp_path):
 
 
 def test_a_missing_file_column_or_row_is_refused(tmp_path):
-    with pytest.raises(InputError, match="do not exist"):
+    with pytest.raises(InputError, match="does not exist"):
         read_coverage_labels(tmp_path / "none.csv", sources=SOURCES, planned=PLANNED)
     path = tmp_path / "short.csv"
     path.write_text("block_id,coverage_type\nE11200N2400,cloudy\n")
-    with pytest.raises(InputError, match="lack the column 'source'"):
+    with pytest.raises(InputError, match="no column 'source'"):
         read_coverage_labels(path, sources=SOURCES, planned=PLANNED)
     with pytest.raises(InputError, match="hold no row"):
         read(tmp_path, "")

@@ -25,12 +25,12 @@ def test_the_row_of_the_province(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("province,ha\np,1\n", "no column area_ha, source"),
+        ("province,ha\np,1\n", "no column 'area_ha'"),
         ("province,area_ha,source\nq,1,x\n", "0 rows for province 'p'"),
         ("province,area_ha,source\np,1,x\np,2,x\n", "2 rows for province 'p'"),
         ("province,area_ha,source\np,0,x\n", "not positive"),
         ("province,area_ha,source\np,many,x\n", "not positive"),
-        ("", "cannot be read"),
+        ("", "is empty"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path, text, message):
@@ -39,5 +39,5 @@ def test_bad_tables_are_refused(tmp_path, text, message):
 
 
 def test_an_absent_table_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"none\.csv cannot be read"):
+    with pytest.raises(InputError, match=r"none\.csv does not exist"):
         official_area_ha("p", table=tmp_path / "none.csv")
