@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 import yaml
@@ -35,13 +34,13 @@ PASTED = "AIzaSyD-planted-key-0123456789"
 class Configuration(Bench):
     """A folder of configuration with one province."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        (folder / "config/provinces").mkdir(parents=True)
+    name = "p"
+
+    def build(self) -> None:
+        (self.folder / "config/provinces").mkdir(parents=True)
         for name in ("default.yaml", "demo.yaml", "products.yaml"):
-            shutil.copy(REPOSITORY / "config" / name, folder / "config")
-        self.name = "p"
-        (folder / FILE).write_text(PROVINCE, "utf-8")
+            shutil.copy(REPOSITORY / "config" / name, self.folder / "config")
+        (self.folder / FILE).write_text(PROVINCE, "utf-8")
 
     def work(self) -> object:
         settings = load_settings(self.name, self.folder / "config")

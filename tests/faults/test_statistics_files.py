@@ -55,17 +55,19 @@ BASE: dict[str, dict[str, Any]] = {
 class Statistics(Bench):
     """Files of every kind, of which one is read."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def build(self) -> None:
         texts = {
             "units.csv": UNITS, "long.csv": LONG, "wide.csv": WIDE, "Nation.csv": NBS, "fao.csv": FAOSTAT,
         }  # fmt: skip
         for name, content in texts.items():
-            (folder / name).write_text(content, "utf-8")
+            (self.folder / name).write_text(content, "utf-8")
         book = openpyxl.Workbook()
         for row in (["", "wheat", "rice"], ["N", 5, 7], ["N1", 3, 2]):
             book.active.append(row)
-        book.save(folder / "book.xlsx")
+        book.save(self.folder / "book.xlsx")
+
+    def __init__(self, folder: Path, template: Path | None = None) -> None:
+        super().__init__(folder, template)
         self.kind = "long"
         self.source: dict[str, Any] = {}
         self.more: dict[str, Any] = {}

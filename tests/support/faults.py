@@ -31,10 +31,18 @@ class Fault(NamedTuple):
 class Bench:
     """Inputs below `folder`, outputs below `folder/out`, and the work of a stage."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: Path | None = None) -> None:
+        """Write the inputs, or copy them from the folder of another bench of this class."""
         self.folder = folder
         self.out = folder / "out"
-        folder.mkdir(parents=True, exist_ok=True)
+        if template is not None:
+            shutil.copytree(template, folder)
+            return
+        folder.mkdir(parents=True)
+        self.build()
+
+    def build(self) -> None:
+        """Write inputs that work."""
 
     def work(self) -> object:
         """What the stage's script calls."""

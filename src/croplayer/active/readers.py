@@ -10,9 +10,16 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
+from shapely.errors import GEOSException
 
 from cropbase.errors import InputError
-from croplayer.active.findings import KINDS, Findings, LabelCrsError, LabelFileError
+from croplayer.active.findings import (
+    KINDS,
+    Findings,
+    LabelCrsError,
+    LabelFileError,
+    LabelGeometryError,
+)
 
 SUFFIXES = (".csv", ".gpkg", ".shp", ".geojson", ".parquet", ".geoparquet")
 """What is taken for a label file in a folder; a file that is named itself may have any suffix."""
@@ -88,9 +95,15 @@ def _read_file(path: Path, layer: str) -> gpd.GeoDataFrame:
                 path, layer=_layer_of(path, layer), fid_as_index=True, force_2d=True
             )
             frame[FEATURE] = [f"fid {index}" for index in frame.index]
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except GEOSException as error:
+        raise LabelGeometryError(
+            f"the file of labels.{layer}, {path}, has geometries that are none",
+            given=f"{error}; {_unreadable_features(path, layer)}",
+            remedy="delete these features (a polygon has three corners at least), or draw them anew",
+        ) from None
+    except Exception as error:  # GDAL and Arrow raise a dozen kinds for a damaged file
         raise LabelFileError(
             f"the file of labels.{layer}, {path}, cannot be read as vector data",
             given=error,
@@ -99,7 +112,9 @@ def _read_file(path: Path, layer: str) -> gpd.GeoDataFrame:
         ) from None
     if not isinstance(frame, gpd.GeoDataFrame):
         raise LabelFileError(
-            f"the file of labels.{layer}, {path}, has no geometries", given="a table of attributes"
+            f"the file of labels.{layer}, {path}, has no geometries",
+            given="a table of attributes",
+            remedy="give the file of the polygons; of a shapefile the .shp, not the .dbf",
         )
     if frame.geometry.name != "geometry":
         frame = frame.rename_geometry("geometry")
@@ -107,6 +122,17 @@ def _read_file(path: Path, layer: str) -> gpd.GeoDataFrame:
     frame = frame.loc[:, ~frame.columns.duplicated()].reset_index(drop=True)
     flat = shapely.force_2d(frame.geometry.to_numpy())
     return frame.set_geometry(gpd.GeoSeries(flat, index=frame.index, crs=frame.crs))
+
+
+def _unreadable_features(path: Path, layer: str) -> str:
+    """The numbers of the features whose geometry cannot be read."""
+    if path.suffix.lower() in (".parquet", ".geoparquet"):
+        return "the numbers of the features are not known"
+    frame = pyogrio.read_dataframe(
+        path, layer=_layer_of(path, layer), columns=[], fid_as_index=True, on_invalid="ignore"
+    )
+    bare = frame.index[frame.geometry.isna()]
+    return ", ".join(f"fid {index}" for index in bare[:10]) + (", ..." if len(bare) > 10 else "")
 
 
 def _layer_of(path: Path, layer: str) -> str:

@@ -110,6 +110,9 @@ def read_rows(files: Iterable[Path], name: str) -> pd.DataFrame:
                 f"label table {path} of labels.{name} has no column {missing[0]!r}",
                 given=", ".join(given) or "an empty file",
                 allowed=",".join([*needed, *table.extra, *PERSON]),
+                remedy="part the columns with commas, not semicolons or tabs"
+                if len(given) == 1
+                else "add the column, or name it so",
             )
         rows = rows.reindex(columns=[*table.columns, *PERSON, FEATURE], fill_value="")
         if len(files) > 1:

@@ -32,8 +32,8 @@ def read_labels(
     known : the keys that may be labelled, and `known_name` what they are called in messages.
     optional : further columns; absent ones and empty fields become "".
 
-    Returns the columns `keys`, `value` and `optional` as strings, sorted by the keys. A file without
-    a byte has no labels.
+    Returns the columns `keys`, `value` and `optional` as strings, sorted by the keys. A file
+    without a byte has no labels.
 
     Raises InputError naming the file and its line for an absent column, an unknown class, block
     or source, an empty field and a doubled row.

@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cropbase.areas import polygon_area_ha
 from cropbase.errors import InputError
-from cropbase.texts import require_file
+from cropbase.texts import nearest, require_file
 from croplayer.grid.blocks import check_region
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def read_layer(
     layer: str | None = None,
     query: tuple[str, str | int] | None = None,
 ) -> gpd.GeoDataFrame:
-    """Read a vector layer and bring it to EPSG:4326.
+    """Read a layer of polygons and bring it to EPSG:4326.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def read_layer(
     query : (attribute, value): only these features.
 
     Raises InputError if the file, the layer or the attribute is absent, if it has no CRS, if no
-    feature is left, or if a geometry is missing.
+    feature is left, or if a geometry is missing or no polygon.
     """
     path = Path(path)
     require_file(path, what="vector file")
@@ -58,7 +58,8 @@ def read_layer(
     if frame.crs is None:
         raise InputError(
             f"vector file {path} has no coordinate reference system",
-            remedy="assign the right one in QGIS (Assign projection) or with `ogr2ogr -a_srs`",
+            remedy="assign the right one in QGIS (Assign projection) or with `ogr2ogr -a_srs`; a "
+            "shapefile needs its .prj",
         )
     if query is not None:
         field, value = query
@@ -67,14 +68,34 @@ def read_layer(
                 f"vector file {path} has no attribute {field!r}",
                 allowed=", ".join(str(c) for c in frame.columns if c != frame.geometry.name),
             )
+        known = sorted(frame[field].astype(str).unique())
         frame = frame[frame[field].astype(str) == str(value)]
         if frame.empty:
-            raise InputError(f"vector file {path} has no feature with {field} = {value!r}")
+            near = nearest(str(value), known)
+            raise InputError(
+                f"vector file {path} has no feature with {field} = {value!r}",
+                allowed=", ".join(known[:20]) + (", ..." if len(known) > 20 else ""),
+                remedy=f"did you mean {near!r}?" if near else None,
+            )
     if frame.empty:
-        raise InputError(f"vector file {path} holds no features")
-    if frame.geometry.isna().any() or frame.geometry.is_empty.any():
-        rows = frame.index[frame.geometry.isna() | frame.geometry.is_empty].tolist()
-        raise InputError(f"vector file {path} has features without geometry", given=rows[:10])
+        raise InputError(
+            f"vector file {path} holds no features", remedy="give the file or layer that holds them"
+        )
+    bare = frame.geometry.isna() | frame.geometry.is_empty
+    if bare.any():
+        raise InputError(
+            f"vector file {path} has features without geometry",
+            given=f"features {', '.join(map(str, frame.index[bare][:10]))} (counted from 0)",
+            remedy="delete them, or draw their polygons",
+        )
+    flat = ~frame.geom_type.isin(["Polygon", "MultiPolygon"])
+    if flat.any():
+        raise InputError(
+            f"vector file {path}, feature {frame.index[flat][0]} is no polygon",
+            given=frame.geom_type[flat].iloc[0],
+            allowed="Polygon, MultiPolygon",
+            remedy="give the layer of the polygons",
+        )
     if frame.crs.to_epsg() != 4326:
         log.warning("%s is in %s and is reprojected to EPSG:4326", path, frame.crs.to_string())
         frame = frame.to_crs(4326)
@@ -138,7 +159,16 @@ def read_counties(
         raise InputError(
             f"county file {path} has no attribute {', '.join(missing)}",
             allowed=", ".join(str(c) for c in frame.columns if c != frame.geometry.name),
-            remedy="set province.county_id_field, county_name_field, city_name_field",
+            remedy="set province.county_id_field, county_name_field, city_name_field; a shapefile "
+            "needs its .dbf",
+        )
+    nameless = frame.index[frame[fields[0]].isna() | (frame[fields[0]].astype(str) == "")]
+    if len(nameless):
+        raise InputError(
+            f"county file {path}: the attribute {fields[0]} is empty",
+            given=f"features {', '.join(map(str, nameless[:10]))} (counted from 0)",
+            allowed="an id of its own in every feature",
+            remedy="fill it in, or choose another attribute under province.county_id_field",
         )
     counties = gpd.GeoDataFrame(
         {
@@ -157,7 +187,11 @@ def read_counties(
         near &= ~shapely.touches(region, counties.geometry.to_numpy())
         counties = counties[near]
         if counties.empty:
-            raise InputError(f"county file {path}: no county lies in the province")
+            raise InputError(
+                f"county file {path}: no county lies in the province",
+                remedy="check that province.counties and province.boundary are of one place, and "
+                "the CRS of both",
+            )
     doubled = counties["county_id"][counties["county_id"].duplicated()].unique().tolist()
     if doubled:
         raise InputError(
