@@ -10,6 +10,8 @@ run_job(
     lambda: classify_semantic(
         features=[Path(path) for path in snakemake.input.features],
         model_dir=Path(snakemake.input.model).parent,
+        sources=list(snakemake.params.sources),
+        blocks=Path(snakemake.input.blocks),
         output=Path(snakemake.output.classes),
     ),
 )

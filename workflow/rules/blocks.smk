@@ -60,6 +60,7 @@ rule classify_semantic:
         features=all_shards("features", suffix=".parquet"),
         model=model_file("semantic", "model.json"),
         card=model_file("semantic", "card.json"),
+        blocks="results/{province}/plan/blocks.parquet",
     output:
         classes="results/{province}/semantic/classes.parquet",
     log:
@@ -69,6 +70,8 @@ rule classify_semantic:
     threads: 1
     resources:
         mem_mb=memory(4000),
+    params:
+        sources=source_names,
     script:
         "../../scripts/classify_semantic.py"
 

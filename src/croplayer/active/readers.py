@@ -101,7 +101,7 @@ def _read_file(path: Path, layer: str) -> gpd.GeoDataFrame:
         raise LabelGeometryError(
             f"the file of labels.{layer}, {path}, has geometries that are none",
             given=f"{error}; {_unreadable_features(path, layer)}",
-            remedy="delete these features (a polygon has three corners at least), or draw them anew",
+            remedy="delete these features, or draw them anew with three corners at least",
         ) from None
     except Exception as error:  # GDAL and Arrow raise a dozen kinds for a damaged file
         raise LabelFileError(

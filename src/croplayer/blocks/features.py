@@ -30,7 +30,7 @@ from croplayer.blocks.tables import (
     require_columns,
 )
 from croplayer.grid import Block, BlockGrid
-from croplayer.grid.completeness import require_blocks
+from croplayer.grid.completeness import require_blocks, require_raster
 from croplayer.grid.rasters import read_window
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,8 @@ def measure_features(
     Raises
     ------
     ConfigError : not one or two sources, or one without a mask or quality table.
-    CompletenessError : quality or terrain do not hold exactly the planned blocks.
+    CompletenessError : quality or terrain do not hold exactly the planned blocks, or a mask lacks
+        one.
     InputError : a file is absent, damaged, off the grid or holds other values.
     """
     sources = tuple(sources)
@@ -128,7 +129,10 @@ def _measure_blocks(
         # A raster may be read by one thread at a time: each has its own.
         idle: SimpleQueue[dict[str, Any]] = SimpleQueue()
         for _ in range(threads):
-            idle.put({s: stack.enter_context(open_raster(path)) for s, path in masks.items()})
+            rasters = {s: stack.enter_context(open_raster(path)) for s, path in masks.items()}
+            for raster in rasters.values():
+                require_raster(raster, blocks, grid, stage="segment_shard")
+            idle.put(rasters)
 
         def measure(block: Block) -> dict[str, Any]:
             rasters = idle.get()

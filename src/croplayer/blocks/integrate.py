@@ -11,13 +11,14 @@ import numpy as np
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
-from cropbase.errors import CompletenessError, ConfigError
+from cropbase.errors import ConfigError
 from cropbase.jobs import progress
 from cropbase.rasters import open_raster, write_cog
 from croplayer.blocks.classes import CROPLAND, NOT_CROPLAND, OUTSIDE, UNUSABLE
 from croplayer.blocks.features import read_mask
 from croplayer.blocks.integration import check_pair, read_options
 from croplayer.grid import Block, BlockGrid
+from croplayer.grid.completeness import require_ids, require_raster
 from croplayer.grid.inside import pixels_inside
 from croplayer.grid.regions import read_region
 
@@ -55,8 +56,8 @@ def integrate_shard(
     The map is a uint8 COG of the bounding rectangle of `blocks`: 0 not cropland, 1 cropland, 254
     unusable imagery, 255 (nodata) outside the province or the planned blocks. See `integrate`.
 
-    Raises CompletenessError if a block has no option or two, ConfigError without two sources, and
-    InputError for files that cannot be used.
+    Raises CompletenessError if a mask lacks a block or a block has no option or two, ConfigError
+    without two sources, and InputError for files that cannot be used.
     """
     pair = check_pair(sources)
     for source in pair:
@@ -70,6 +71,8 @@ def integrate_shard(
     def windows() -> Iterator[tuple[Window, np.ndarray]]:
         with ExitStack() as stack:
             rasters = [stack.enter_context(open_raster(masks[source])) for source in pair]
+            for raster in rasters:
+                require_raster(raster, blocks, grid, stage="segment_shard")
             for block in progress(blocks, what="final map", unit="block"):
                 window = grid.block_window(block)
                 a, b = (read_mask(raster, grid, window) for raster in rasters)
@@ -128,12 +131,5 @@ def _options_of(path: Path, blocks: list[Block], grid: BlockGrid) -> dict[Block,
     table = read_options(path)
     ids = {grid.block_id(block): block for block in blocks}
     table = table[table["block_id"].isin(ids)]
-    found = table["block_id"].value_counts()
-    for block_id in ids:
-        if found.get(block_id, 0) != 1:
-            raise CompletenessError(
-                f"table {path} has {'no option' if block_id not in found else 'several options'} "
-                f"for block {block_id}",
-                remedy="run `snakemake --forcerun choose_options`",
-            )
+    require_ids(table, ids, stage="choose_options", path=path)
     return {ids[i]: option for i, option in zip(table["block_id"], table["option"], strict=True)}

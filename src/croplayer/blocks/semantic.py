@@ -6,6 +6,7 @@ Paper, sections 2.2.5 (classes), 3.3 and Table 5 (features).
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,8 @@ from croplayer.blocks.classes import COVERAGE_TYPES, SEMANTIC_CLASSES
 from croplayer.blocks.labels import label_digest, read_labels
 from croplayer.blocks.plots import plot_importance
 from croplayer.blocks.tables import SEMANTIC_FEATURES, read_features
+from croplayer.grid.completeness import require_ids
+from croplayer.grid.planning import read_plan
 from croplayer.settings.semantic import SemanticSettings
 
 log = logging.getLogger(__name__)
@@ -72,13 +75,27 @@ def train_semantic(
     return card
 
 
-def classify_semantic(*, features: list[Path], model_dir: Path, output: Path) -> pd.DataFrame:
-    """Write the semantic class of every block and source.
+def classify_semantic(
+    *,
+    features: list[Path],
+    model_dir: Path,
+    sources: Sequence[str],
+    blocks: Path,
+    output: Path,
+) -> pd.DataFrame:
+    """Write the semantic class of every planned block and source.
+
+    `blocks` is the plan.
 
     Returns the table: block_id, source, semantic_class, p_tp, p_fp, p_noise, p_artifacts, in the
     order of the feature tables' blocks.
+
+    Raises CompletenessError if the features are not exactly those of the planned blocks and
+    `sources`, InputError for files that cannot be used.
     """
+    planned = read_plan(blocks)["block_id"]
     table = read_features(features)
+    require_ids(table, planned, stage="measure_features", per_source=sources)
     model = classifier.load(model_dir, DESIGN)
     probabilities = model.probabilities(DESIGN.matrix(table))
     result = table[["block_id", "source"]].astype(str)
@@ -87,6 +104,7 @@ def classify_semantic(*, features: list[Path], model_dir: Path, output: Path) ->
         result[name] = probabilities[:, k]
     # Stable: the sources keep their configured order within a block.
     result = result.sort_values("block_id", kind="stable", ignore_index=True)
+    require_ids(result, planned, stage="classify_semantic", per_source=sources, path=output)
     write_table(result, output)
     return result
 

@@ -27,6 +27,7 @@ from croplayer.comparison.measures import (
 )
 from croplayer.comparison.reader import ProductReader
 from croplayer.grid import Block, BlockGrid
+from croplayer.grid.completeness import require_blocks
 from croplayer.grid.inside import pixels_inside
 from croplayer.settings.products import MAX_CODE, ProductRaster
 from croplayer.validation.maps import ShardedMap
@@ -75,7 +76,8 @@ def compare_shard(
     where a block cannot tell). `classes` (JSON): pixels of every code under the map's cropland and
     beside it, and what is odd about the files.
 
-    Raises InputError for files that cannot be used.
+    Raises InputError for files that cannot be used, CompletenessError if the final map lacks a
+    block.
     """
     rows = []
     codes_under = np.zeros((2, MAX_CODE + 1), dtype=np.int64)
@@ -83,6 +85,7 @@ def compare_shard(
         ShardedMap(maps, grid, name="final map") as ours_map,
         ProductReader(product, files, grid) as reader,
     ):
+        ours_map.require(blocks, stage="integrate_shard")
         for block in progress(sorted(set(blocks)), what=f"blocks beside {name}", unit="block"):
             window = grid.block_window(block)
             inside = pixels_inside(boundary, grid, window)
@@ -96,7 +99,9 @@ def compare_shard(
             rows.append(row)
             codes_under += _codes_under(codes, ours, inside & (states != FILL))
         findings = reader.findings
-    write_table(pd.DataFrame(rows), output)
+    table = pd.DataFrame(rows)
+    require_blocks(table, blocks, grid, stage="compare_shard")
+    write_table(table, output)
     write_json(classes, _class_table(product, codes_under) | {"findings": findings})
 
 

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cropbase.areas import mask_area_ha, polygon_areas_ha, row_pixel_areas_ha
 from cropbase.atomic import atomic_path
-from cropbase.errors import CompletenessError, InputError
+from cropbase.errors import InputError
 from cropbase.jobs import progress
 from croplayer.export.mosaic import CROPLAND, OUTSIDE, UNUSABLE, MapMosaic
 from croplayer.export.packing import (
@@ -28,6 +28,7 @@ from croplayer.export.packing import (
 from croplayer.export.polygons import build_polygons, margin_pixels, polygon_ids
 from croplayer.export.rings import county_rings
 from croplayer.grid.blocks import Block, BlockGrid, PixelWindow
+from croplayer.grid.completeness import require_pixels
 from croplayer.grid.planning import planned, read_plan
 from croplayer.grid.regions import read_counties, read_region
 from croplayer.settings.export import ExportSettings
@@ -104,7 +105,9 @@ def export_counties(
         atomic_path(archive) as archive_path,
         atomic_path(parquet) as parquet_path,
     ):
-        _require_covered(mosaic, plan, grid)
+        require_pixels(
+            mosaic.covers, planned(plan), grid, stage="integrate_shard", path=mosaic.folder
+        )
         everything = _account_of_map(mosaic)
         polygons = ParquetPolygons(parquet_path)
         try:
@@ -294,21 +297,6 @@ def _met_by_plan(
     if len(met) < len(frame):
         log.info("%d of %d counties of %s are met", len(met), len(frame), counties)
     return frame.iloc[met].reset_index(drop=True)
-
-
-def _require_covered(mosaic: MapMosaic, plan: gpd.GeoDataFrame, grid: BlockGrid) -> None:
-    """Raise CompletenessError unless every planned block lies in the maps."""
-    missing = [
-        grid.block_id(block)
-        for block in planned(plan)
-        if not mosaic.covers(grid.block_window(block))
-    ]
-    if missing:
-        raise CompletenessError(
-            f"{len(missing)} planned block(s) are in no shard map",
-            given=", ".join(missing[:10]) + (", ..." if len(missing) > 10 else ""),
-            remedy="let the workflow make the missing shards (rule integrate_shard)",
-        )
 
 
 def _polygonal(geometries: np.ndarray) -> np.ndarray:

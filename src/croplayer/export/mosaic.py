@@ -30,6 +30,7 @@ class MapMosaic:
         if not maps:
             raise InputError("no shard maps were given")
         self.grid = grid
+        self.folder = Path(maps[0]).parent
         self._open = ExitStack()
         self._shards = []
         try:

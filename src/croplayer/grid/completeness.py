@@ -1,15 +1,18 @@
-"""Every table of a stage holds exactly the planned blocks: checked here, by name."""
+"""Every table and raster of a stage holds exactly the planned blocks: checked here, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
+import rasterio
 
+from cropbase.completeness import remedy_of, require_rows
 from cropbase.errors import CompletenessError
-from croplayer.grid.blocks import Block, BlockGrid
+from croplayer.grid.blocks import Block, BlockGrid, PixelWindow
+from croplayer.grid.rasters import raster_window
 
 
 def require_blocks(
@@ -52,40 +55,57 @@ def require_ids(
     CompletenessError : naming the first missing, doubled or unplanned block (by id and source)
         and how many more there are.
     """
-    keys = ["block_id"] if per_source is None else ["block_id", "source"]
-    where = f"the table of {stage}" + (f" ({path})" if path is not None else "")
-    remedy = f"make the table again: `snakemake --forcerun {stage}` with the same configuration" + (
-        f"; if that does not help, delete {path} first" if path is not None else ""
-    )
-    absent = [key for key in keys if key not in table.columns]
-    if absent:
-        raise CompletenessError(
-            f"{where} has no column {absent[0]!r}",
-            given=", ".join(map(str, table.columns)),
-            remedy=remedy,
-        )
     ids = sorted(set(block_ids))
     if per_source is None:
-        planned = pd.MultiIndex.from_arrays([ids], names=keys)
+        planned = pd.MultiIndex.from_arrays([pd.Series(ids, dtype=object)], names=["block_id"])
     else:
-        planned = pd.MultiIndex.from_tuples(list(product(ids, per_source)), names=keys)
-    found = pd.MultiIndex.from_arrays([table[key].astype(str) for key in keys], names=keys)
-    faults = (
-        ("lacks", planned[~planned.isin(found)]),
-        ("has twice or more", found[found.duplicated()].unique()),
-        ("has, without its being planned,", found[~found.isin(planned)].unique()),
+        pairs = pd.DataFrame(product(ids, per_source), columns=["block_id", "source"], dtype=object)
+        planned = pd.MultiIndex.from_frame(pairs)
+    units = "planned blocks" if per_source is None else "planned pairs of block and source"
+    require_rows(table, planned, stage=stage, units=units, path=path)
+
+
+def require_pixels(
+    covers: Callable[[PixelWindow], bool],
+    blocks: Iterable[Block],
+    grid: BlockGrid,
+    *,
+    stage: str,
+    path: str | Path,
+) -> None:
+    """Check that a raster (or the shards of one together) reaches over every planned block.
+
+    Parameters
+    ----------
+    covers : tells whether the raster has every pixel of a window.
+    stage : the rule that makes the raster; the message tells how to run it again.
+    path : the raster, or the folder of its shards, for the message.
+
+    Raises
+    ------
+    CompletenessError : naming the first block that is not covered and how many more there are.
+    """
+    blocks = sorted(set(blocks))
+    lacking = sorted(grid.block_id(b) for b in blocks if not covers(grid.block_window(b)))
+    if lacking:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise CompletenessError(
+            f"the raster of {stage} ({path}) lacks block {lacking[0]}{more}",
+            given=f"{len(blocks) - len(lacking)} of {len(blocks)} planned blocks",
+            allowed="all planned blocks",
+            remedy=remedy_of(stage, path if Path(path).suffix else None),
+        )
+
+
+def require_raster(
+    dataset: rasterio.DatasetReader, blocks: Iterable[Block], grid: BlockGrid, *, stage: str
+) -> None:
+    """`require_pixels` of one open raster on the global pixel grid."""
+    covered = raster_window(dataset, grid)
+    require_pixels(
+        lambda window: covered.union(window) == covered,
+        blocks,
+        grid,
+        stage=stage,
+        path=dataset.name,
     )
-    for verb, rows in faults:
-        if len(rows):
-            first = sorted(rows)[0]
-            name = f"block {first[0]}" + (
-                f" of source {first[1]!r}" if per_source is not None else ""
-            )
-            more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-            raise CompletenessError(
-                f"{where} {verb} {name}{more}",
-                given=f"{len(table)} rows",
-                allowed=f"exactly one row for each of {len(planned)} planned "
-                + ("blocks" if per_source is None else "pairs of block and source"),
-                remedy=remedy,
-            )

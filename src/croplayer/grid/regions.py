@@ -24,7 +24,7 @@ def read_layer(
     layer: str | None = None,
     query: tuple[str, str | int] | None = None,
 ) -> gpd.GeoDataFrame:
-    """Read a layer of polygons and bring it to EPSG:4326.
+    """Read a vector layer and bring it to EPSG:4326.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def read_layer(
     query : (attribute, value): only these features.
 
     Raises InputError if the file, the layer or the attribute is absent, if it has no CRS, if no
-    feature is left, or if a geometry is missing or no polygon.
+    feature is left, or if a geometry is missing.
     """
     path = Path(path)
     require_file(path, what="vector file")
@@ -88,18 +88,26 @@ def read_layer(
             given=f"features {', '.join(map(str, frame.index[bare][:10]))} (counted from 0)",
             remedy="delete them, or draw their polygons",
         )
-    flat = ~frame.geom_type.isin(["Polygon", "MultiPolygon"])
-    if flat.any():
-        raise InputError(
-            f"vector file {path}, feature {frame.index[flat][0]} is no polygon",
-            given=frame.geom_type[flat].iloc[0],
-            allowed="Polygon, MultiPolygon",
-            remedy="give the layer of the polygons",
-        )
     if frame.crs.to_epsg() != 4326:
         log.warning("%s is in %s and is reprojected to EPSG:4326", path, frame.crs.to_string())
         frame = frame.to_crs(4326)
     return frame.reset_index(drop=True)
+
+
+def _read_polygons(
+    path: str | Path, layer: str | None, query: tuple[str, str | int] | None
+) -> gpd.GeoDataFrame:
+    """As `read_layer`; raises InputError too for a feature that is no polygon."""
+    frame = read_layer(path, layer=layer, query=query)
+    other = ~frame.geom_type.isin(["Polygon", "MultiPolygon"])
+    if other.any():
+        raise InputError(
+            f"vector file {path}, feature {frame.index[other][0]} is no polygon",
+            given=frame.geom_type[other].iloc[0],
+            allowed="Polygon, MultiPolygon",
+            remedy="give the layer of the polygons",
+        )
+    return frame
 
 
 def read_region(
@@ -112,7 +120,7 @@ def read_region(
 
     Raises InputError as `read_layer`, and for an invalid geometry or one that leaves the grid.
     """
-    frame = read_layer(path, layer=layer, query=query)
+    frame = _read_polygons(path, layer, query)
     for index, polygon in enumerate(frame.geometry):
         if not polygon.is_valid:
             raise InputError(
@@ -151,9 +159,10 @@ def read_counties(
         changed; without it they are refused.
     region : keep only counties that share area with it.
 
-    Raises InputError as `read_layer`, for a missing attribute, a doubled id or an invalid polygon.
+    Raises InputError as `read_layer`, for a missing attribute, an empty or doubled id or an invalid
+    polygon.
     """
-    frame = read_layer(path, layer=layer, query=query)
+    frame = _read_polygons(path, layer, query)
     missing = [field for field in fields if field not in frame.columns]
     if missing:
         raise InputError(

@@ -13,7 +13,7 @@ import torch
 from cropbase.jobs import progress
 from cropbase.tables import write_table
 from croplayer.grid import Block, BlockGrid
-from croplayer.grid.completeness import require_blocks
+from croplayer.grid.completeness import require_blocks, require_raster
 from croplayer.quality.coverage import CLASSES, CoverageType, is_nodata
 from croplayer.quality.features import image_features
 from croplayer.quality.images import open_mosaic, read_block, reduce_image
@@ -54,11 +54,12 @@ def assess_quality(
     missing (NaN) where nothing defines them. Block by block: memory is that of one block, and no
     value depends on the shard that holds the block.
 
-    Raises InputError for a mosaic that is damaged, off the grid or does not cover a block, and for
-    a model that cannot be read; CompletenessError if a block is given twice.
+    Raises InputError for a mosaic that is damaged or off the grid, and for a model that cannot be
+    read; CompletenessError if the mosaic lacks a block, or a block is given twice.
     """
     device = pick_device(settings.device)
     with _threads(threads), open_mosaic(mosaic, grid) as dataset:
+        require_raster(dataset, blocks, grid, stage="build_mosaic")
         model = load_model(Path(model_dir), device)
         rows = []
         for block in progress(sorted(blocks), what=f"quality of {source_name}", unit="block"):

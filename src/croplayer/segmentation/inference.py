@@ -18,6 +18,7 @@ from cropbase.errors import InputError
 from cropbase.jobs import progress
 from cropbase.rasters import open_raster
 from croplayer.grid import Block, BlockGrid, PixelWindow
+from croplayer.grid.completeness import require_raster
 from croplayer.grid.rasters import raster_window, read_window
 from croplayer.segmentation import storage
 from croplayer.segmentation.chips import Reader, chip_origins
@@ -62,7 +63,7 @@ def segment_shard(
     How many chips were computed, and how long the device worked at them.
 
     Raises InputError if the mosaic is not on the grid or its halo is too narrow, or if the model
-    cannot be read.
+    cannot be read; CompletenessError if the mosaic lacks a block.
     """
     set_threads(settings)
     model, description = storage.load_model(Path(model_dir))
@@ -74,6 +75,7 @@ def segment_shard(
         )
     window = grid.shard_window(blocks)
     with open_raster(mosaic) as dataset:
+        require_raster(dataset, blocks, grid, stage="build_mosaic")
         _check_halo(raster_window(dataset, grid), window, settings, mosaic)
     raster: dict[str, Any] = {
         "height": window.height,

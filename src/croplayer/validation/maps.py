@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,8 @@ import numpy as np
 from cropbase.errors import InputError
 from cropbase.rasters import open_raster
 from croplayer.blocks.classes import OUTSIDE, UNUSABLE
-from croplayer.grid import BlockGrid, PixelWindow
+from croplayer.grid import Block, BlockGrid, PixelWindow
+from croplayer.grid.completeness import require_pixels
 from croplayer.grid.rasters import raster_window, read_window
 
 
@@ -48,6 +49,20 @@ class ShardedMap:
     ) -> None:
         self._rasters = []
         self._stack.close()
+
+    def require(self, blocks: Iterable[Block], *, stage: str) -> None:
+        """Raise CompletenessError unless every one of `blocks` lies in one of the rasters.
+
+        `stage` is the rule that makes them.
+        """
+        windows = [covered for _, covered in self._rasters]
+        require_pixels(
+            lambda window: any(covered.union(window) == covered for covered in windows),
+            blocks,
+            self.grid,
+            stage=stage,
+            path=self.paths[0] if len(self.paths) == 1 else self.paths[0].parent,
+        )
 
     def read(self, window: PixelWindow) -> np.ndarray:
         """(window.height, window.width) uint8: 0, 1, 254 or 255; 255 where no raster reaches.

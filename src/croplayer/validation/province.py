@@ -73,7 +73,8 @@ def validate_province(
     sampling but says how much the agreement hangs on a few blocks; neighbours are alike, so the
     true spread is larger.
 
-    Raises ConfigError for an official area that is not positive, InputError for unusable files.
+    Raises ConfigError for an official area that is not positive, InputError for unusable files,
+    CompletenessError if a map lacks a planned block.
     """
     settings = settings or ValidationSettings()
     if official_area_ha is not None and not official_area_ha > 0:
@@ -102,6 +103,9 @@ def validate_province(
             stack.enter_context(ShardedMap(paths, grid, name=name))
             for name, paths in [*masks.items(), *([(INTEGRATED, maps)] if maps else [])]
         ]
+        for reader in readers:
+            stage = "integrate_shard" if reader.name == INTEGRATED else "segment_shard"
+            reader.require(map(grid.parse_block_id, plan["block_id"]), stage=stage)
         rows = plan.sort_values("block_id").itertuples()
         for row in progress(rows, what="province areas", unit="block", total=len(plan)):
             window = grid.block_window(grid.parse_block_id(row.block_id))

@@ -93,6 +93,8 @@ def semantic(province):
     classify_semantic(
         features=province["features"],
         model_dir=folder / "semantic_model",
+        sources=SOURCES,
+        blocks=folder / "blocks.parquet",
         output=folder / "classes.parquet",
     )
     return card
