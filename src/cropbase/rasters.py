@@ -131,8 +131,13 @@ def reading_raster(path: str | Path) -> Iterator[rasterio.DatasetReader]:
         try:
             yield dataset
         except rasterio.errors.RasterioError as error:
-            raise InputError(
-                f"raster {path} cannot be read to its end",
-                given=error.__cause__ or error,
-                remedy="copy or make the file anew: it is damaged, or was cut short",
-            ) from None
+            raise damaged(path, error) from None
+
+
+def damaged(path: str | Path, error: Exception) -> InputError:
+    """What to raise for a raster that breaks off while it is read."""
+    return InputError(
+        f"raster {path} is damaged: it cannot be read to its end",
+        given=error.__cause__ or error,
+        remedy="copy or download the file anew; delete it if the workflow makes it",
+    )

@@ -215,6 +215,13 @@ def load(model_dir: Path, design: Design) -> BlockClassifier:
                 remedy=f"run `snakemake --forcerun train_{design.task}`",
             )
     present = tuple(card["classes_present"])
+    if not present or not set(present) <= set(design.classes):
+        raise InputError(
+            f"model {model_dir} was trained for classes that there are not",
+            given=", ".join(map(repr, present)) or "none",
+            allowed=", ".join(design.classes),
+            remedy=f"run `snakemake --forcerun train_{design.task}`",
+        )
     if card["kind"] == "constant":
         return BlockClassifier(design, present, None)
     booster = xgboost.Booster({"nthread": 1})
@@ -236,7 +243,12 @@ def read_card(path: Path) -> dict[str, Any]:
         if not isinstance(card, dict) or "classes_present" not in card or "kind" not in card:
             raise ValueError("not a model card")
     except (OSError, ValueError) as error:
-        raise InputError(f"model card {path} cannot be read", given=error) from None
+        raise InputError(
+            f"model card {path} cannot be read",
+            given=error,
+            remedy="let the workflow train the model again: `snakemake --forcerun "
+            "train_semantic` (or train_integration), or copy the model's folder anew",
+        ) from None
     return card
 
 

@@ -94,12 +94,14 @@ def choose_options(
     Returns the table: block_id, option, p_neither, p_only_a, p_only_b, p_both, corrected, reason.
     The probabilities are the model's, also where a correction overrules it.
 
-    Raises InputError for a correction of an unknown block or option, CompletenessError if a
-    planned block has no features.
+    Raises InputError for a correction of an unknown block or option, CompletenessError if
+    features or semantic classes are not exactly those of the planned blocks.
     """
-    plan = read_plan(blocks)
-    table = _table(features, semantic, sources)
-    require_ids(table, plan["block_id"], stage="measure_features")
+    pair, plan = check_pair(sources), read_plan(blocks)
+    of_blocks, classes = read_features(features, sources=pair), read_semantic(semantic)
+    for found, stage in ((of_blocks, "measure_features"), (classes, "classify_semantic")):
+        require_ids(found, plan["block_id"], stage=stage, per_source=pair)
+    table = integration_table(of_blocks, classes, pair)
     model = classifier.load(model_dir, DESIGN)
     probabilities = model.probabilities(DESIGN.matrix(table))
     result = table[["block_id"]].astype(str)

@@ -85,6 +85,13 @@ def look_at(paths: Sequence[Path]) -> list[ProductFile]:
     files = []
     for name in open_names(paths):
         with open_raster(name) as dataset:
+            if dataset.count != 1:
+                raise InputError(
+                    f"raster {name} is no map of classes",
+                    given=f"{dataset.count} bands",
+                    allowed="one band of codes",
+                    remedy="give the map of classes itself, not a coloured picture of it",
+                )
             if dataset.dtypes[0] != "uint8":
                 raise InputError(
                     f"raster {name} is no map of classes",

@@ -12,8 +12,7 @@ import rasterio
 from pyproj import CRS, Transformer
 from rasterio.windows import Window
 
-from cropbase.errors import InputError
-from cropbase.rasters import open_raster
+from cropbase.rasters import damaged, open_raster
 from croplayer.comparison.codes import FILL, KNOWN, state_table
 from croplayer.comparison.files import ProductFile, findings_of, look_at
 from croplayer.grid import BlockGrid, PixelWindow
@@ -162,11 +161,7 @@ class _Layer:
         try:
             values = self.dataset.read(1, window=part)
         except rasterio.errors.RasterioError as error:
-            raise InputError(
-                f"raster {self.dataset.name} is damaged",
-                given=error.__cause__ or error,
-                remedy="download it anew",
-            ) from None
+            raise damaged(self.dataset.name, error) from None
         return place, values[rows - top, cols - left], inside
 
     def _separable(self, grid: BlockGrid, window: PixelWindow) -> tuple[np.ndarray, np.ndarray]:

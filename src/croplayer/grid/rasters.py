@@ -9,6 +9,7 @@ import rasterio
 from rasterio.windows import Window
 
 from cropbase.errors import InputError
+from cropbase.rasters import damaged
 from croplayer.grid.blocks import BlockGrid, PixelWindow
 
 TOLERANCE_PIXELS = 0.01
@@ -105,7 +106,5 @@ def read_window(
         array[:, *place] = dataset.read(indexes, window=source)
         valid[place] = dataset.dataset_mask(window=source) > 0
     except rasterio.errors.RasterioIOError as error:
-        raise InputError(
-            f"raster {dataset.name} is damaged", given=error, remedy="delete it and make it again"
-        ) from None
+        raise damaged(dataset.name, error) from None
     return array, valid

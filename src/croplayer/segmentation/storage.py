@@ -68,7 +68,7 @@ def load_model(folder: Path) -> tuple[SegmentationModel, dict[str, Any]]:
     except Exception as error:  # the libraries raise many kinds for a damaged file
         raise InputError(
             f"segmentation model {folder} is damaged or does not fit its description",
-            given=str(error).strip().splitlines()[0],
+            given=" ".join(str(error).split()[:40]),
             remedy=remedy,
         ) from None
     return model.eval(), description

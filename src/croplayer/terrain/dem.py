@@ -16,7 +16,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from cropbase.errors import InputError
-from cropbase.rasters import open_raster
+from cropbase.rasters import damaged, open_raster
 from croplayer.settings.terrain import TerrainSettings
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class DemLayer:
                 stored = dataset.read(band, window=window)
                 present = dataset.read_masks(band, window=window) > 0
             except rasterio.errors.RasterioIOError as error:
-                raise InputError(f"DEM {path} is damaged", given=error) from None
+                raise damaged(path, error) from None
             scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
         values = stored.astype(np.float64)
         for missing in settings.missing_values:

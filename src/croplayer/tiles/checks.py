@@ -155,7 +155,11 @@ def check_raster(source_name: str, source: RasterSource, path: Path) -> None:
                 "and 255, e.g. [0, 3000]",
             )
         if any(name.startswith("complex") for name in dtypes):
-            raise InputError(f"raster {path} has complex values, which are no imagery")
+            raise InputError(
+                f"raster {path} has complex values, which are no imagery",
+                given=", ".join(sorted(dtypes)),
+                allowed="real values, e.g. uint8 or uint16",
+            )
         if dataset.transform.is_degenerate or dataset.transform == rasterio.Affine.identity():
             raise InputError(
                 f"raster {path} has no georeference (no position and pixel size)",

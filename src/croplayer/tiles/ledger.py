@@ -111,7 +111,11 @@ class TileReader:
 
     def __init__(self, path: Path, zoom: int) -> None:
         if not path.is_file():
-            raise TileStoreError(f"tile file {path} does not exist")
+            raise TileStoreError(
+                f"tile file {path} does not exist",
+                remedy="check the path of the source; tiles that the workflow fetches: "
+                "`snakemake --forcerun fetch_tiles`",
+            )
         self.path = path
         self.zoom = zoom
         with store_errors(path):
@@ -120,7 +124,12 @@ class TileReader:
             self.has_ledger = "ledger" in names
         if "tiles" not in names:
             self._connection.close()
-            raise TileStoreError(f"{path} is no MBTiles file: it has no table of tiles")
+            raise TileStoreError(
+                f"{path} is no MBTiles file: it has no table of tiles",
+                given=", ".join(sorted(names)) or "no table at all",
+                allowed="an MBTiles file of raster tiles",
+                remedy="check the path; an empty or damaged file: copy it anew",
+            )
 
     def __enter__(self) -> TileReader:
         return self

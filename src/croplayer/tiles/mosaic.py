@@ -132,8 +132,8 @@ def _require_tiles(
         raise CompletenessError(
             f"{reader.path} lacks {len(missing)} of {len(xs)} tiles, the first "
             f"{source.zoom}/{x}/{y}",
-            remedy="it was fetched for other blocks, zoom or halo: fetch its tiles again (those "
-            "that it has are kept)",
+            given="it was fetched for other blocks, another zoom or halo",
+            remedy="`snakemake --forcerun fetch_tiles`: the tiles that it has are kept",
         )
 
 

@@ -13,7 +13,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from cropbase.errors import InputError
-from cropbase.rasters import open_raster
+from cropbase.rasters import damaged, open_raster
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.settings.sources import RasterSource
 from croplayer.tiles.kernels import Canvas, Method, sample_scattered, taps
@@ -170,7 +170,7 @@ class _Raster:
             else:
                 valid = (bands != source.nodata).any(axis=0)
         except rasterio.errors.RasterioIOError as error:
-            raise InputError(f"raster {self._path} cannot be read", given=error) from None
+            raise damaged(self._path, error) from None
         if source.value_range is None:
             return bands, valid
         low, high = source.value_range

@@ -342,7 +342,7 @@ def test_a_truncated_raster_is_named(write_raster: Any, mosaic: Any, tmp_path: P
     path = write_raster(compress="deflate", tiled=True, blockxsize=128, blockysize=128)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match=r"a\.tif cannot be (read|opened)"):
+    with pytest.raises(InputError, match=r"a\.tif (is damaged|cannot be opened)"):
         mosaic(path)
     assert not (tmp_path / "m.tif").exists()
 
