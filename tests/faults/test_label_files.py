@@ -270,6 +270,9 @@ TABLE_FAULTS = {
     "a source of another name": Fault(table(HEAD + ROW.replace(",a,", ",google,")), ["'google'", "e.g. a, b"]),
     "two words at one time": Fault(table(HEAD + ROW + ROW.replace("TP", "FP")), ["line 2, line 3", "TP and FP"]),
     "a comma too many": Fault(table(HEAD + ROW.replace("\n", ",sure\n")), ["line 2: 4 fields", "quotation marks"]),
+    "a column twice": Fault(
+        table("block_id,source,source,semantic_class\nE11200N2400,a,a,TP\n"), ["more than one column 'source'"]
+    ),
     "an open quotation mark": Fault(table(HEAD + '"' + ROW), ["semantic.csv, line", "quotation mark"]),
     "a time of Excel": Fault(
         table(HEAD.replace("\n", ",labelled_at\n") + ROW.replace("\n", ",44317.5\n")), ["44317.5", "no time"]

@@ -138,6 +138,13 @@ def _read_csv(path: Path, name: str) -> pd.DataFrame:
             remedy="look for a quotation mark that is never closed, or stands inside a text",
         ) from None
     header = [text.lower() for text in lines[0][1]] if lines else []
+    doubled = sorted({name for name in header if name and header.count(name) > 1})
+    if doubled:
+        raise LabelFileError(
+            f"label table {path} of labels.{name} has more than one column {doubled[0]!r}",
+            given=",".join(header),
+            remedy="delete or rename all but one of them",
+        )
     for number, row in lines[1:]:
         if len(row) > len(header):
             raise LabelFileError(
