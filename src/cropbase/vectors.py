@@ -1,4 +1,4 @@
-"""Vector layers on disk: GeoPackages, written atomically, the same bytes for the same content."""
+"""Vector layers: brought to degrees, and written as GeoPackages, the same bytes for the same content."""
 
 from __future__ import annotations
 
@@ -6,10 +6,29 @@ from pathlib import Path
 
 import geopandas as gpd
 import pyogrio
+from pyproj.exceptions import ProjError
 
 from cropbase.atomic import atomic_path
+from cropbase.errors import CropError, InputError
 
 _DATE = "OGR_CURRENT_DATE"
+
+
+def to_degrees(
+    frame: gpd.GeoDataFrame, *, what: str, error: type[CropError] = InputError
+) -> gpd.GeoDataFrame:
+    """The frame in EPSG:4326; raises `error` if its CRS leads there by no road.
+
+    `what` is what the frame is called in messages. The frame has a CRS.
+    """
+    try:
+        return frame.to_crs("EPSG:4326")
+    except ProjError as fault:
+        raise error(
+            f"{what}: its coordinate reference system cannot be brought to EPSG:4326",
+            given=f"{frame.crs.name} ({fault})",
+            remedy="set the right one (QGIS: Layer > Set CRS of Layer) and save it again",
+        ) from None
 
 
 def write_geopackage(

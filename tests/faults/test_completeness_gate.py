@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from fault_shard import STAGES, Shard, without_last_block
+import shutil
 
-from faults import end_of_job, refuse
+import pandas as pd
+import pytest
+from alloc_stages import Stages
+from fault_bench import end_of_command, end_of_job, refuse
+from fault_shard import STAGES, Shard, without_last_block
+from tiny_case import TinyCase, generate
 
 PRODUCTS = {
     "build_mosaic": ("mosaic_a.tif", ["assess_quality", "segment_shard"]),
@@ -45,3 +49,59 @@ def test_with_every_block_there_each_stage_passes(tmp_path, template, stage):
     ending = end_of_job(bench)
     assert ending.code == 0, ending.shown
     assert list(bench.out.iterdir())
+
+
+# --------------------------------------------------------------------------- crop maps of a case
+def lost_row(name):
+    """The last row of a table is lost."""
+
+    def spoil(home):
+        path = home / name
+        table = pd.read_parquet(path)
+        table.iloc[:-1].to_parquet(path, index=False)
+
+    return spoil
+
+
+def lost_target(home):
+    """All systems of one target and crop are lost."""
+    path = home / "systems/areas.parquet"
+    table = pd.read_parquet(path)
+    first = table.iloc[0]
+    lost = (table["target_id"] == first["target_id"]) & (table["crop"] == first["crop"])
+    table[~lost].to_parquet(path, index=False)
+
+
+CASE_PRODUCTS = {
+    "combine_cropland": (lost_row("synergy/2020.parquet"), ["score_suitability", "select_cells"], "cell "),
+    "score_suitability": (lost_row("scores/2020.parquet"), ["allocate"], "cell "),
+    "classify_systems": (lost_target, ["select_cells", "allocate"], "target "),
+    "allocate": (lost_row("allocation/2020/001/areas.parquet"), ["write_maps"], "on the map"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def allocated(tmp_path_factory):
+    """A case that has run up to its allocation."""
+    folder = tmp_path_factory.mktemp("case")
+    case = TinyCase(folder / "w", generate(folder))
+    case.stages().run(until="allocate")
+    return case
+
+
+@pytest.mark.parametrize(
+    ("stage", "reader"), [(s, r) for s, (_, readers, _) in CASE_PRODUCTS.items() for r in readers]
+)
+def test_a_lost_cell_or_target_is_named_with_the_command(tmp_path, allocated, stage, reader):
+    spoil, _, word = CASE_PRODUCTS[stage]
+    stages = allocated.stages()
+    home = shutil.copytree(allocated.home, tmp_path / "tiny")
+    spoil(home)
+    stages = Stages(stages.case, home, stages.crops)
+    for path in stages.outputs(reader):
+        path.unlink()
+    refuse(
+        end_of_command(lambda: stages.run_one(reader)), [word, f"`snakemake --forcerun {stage}`"]
+    )
+    # The account of the maps is written all the same: it shows where the hectares are lost.
+    assert reader == "write_maps" or stages.outputs(reader) == []

@@ -9,10 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from fault_labels import Labels, Plan, Table, Via, vector
-from label_province import EXTENTS, FIELDS, PROVINCE, extents, fields
-
-from faults import (
+from fault_bench import (
     Fault,
     bytes_instead,
     copied,
@@ -25,10 +22,16 @@ from faults import (
     unreadable,
     web_page_instead,
 )
+from fault_labels import Labels, Plan, Table, Via, vector
+from label_province import EXTENTS, FIELDS, PROVINCE, extents, fields
 
 BOW = shapely.Polygon([(112, 24), (112.02, 24.02), (112.02, 24), (112, 24.02)])
 SWAPPED = shapely.transform(PROVINCE, lambda xy: xy[:, ::-1])
 METRES = shapely.box(400_000, 2_600_000, 410_000, 2_610_000)
+MOON = (
+    'GEOGCS["Moon",DATUM["Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Reference",0],'
+    'UNIT["degree",0.0174532925199433]]'
+)
 COUNTY = {"county_id": ["1"], "county": ["C"], "city": ["D"]}
 
 
@@ -198,6 +201,13 @@ LABEL_FAULTS = {
             b.files.update(cropland="cropland.parquet"),
         ),
         ["cropland.parquet", "row 0", "nvalid"],
+    ),
+    "a datum of the moon": Fault(
+        lambda b: (
+            shapefile_without(".cpg", "cropland", fields)(b),
+            (b.folder / "cropland.prj").write_text(MOON),
+        ),
+        ["cropland.shp", "cannot be brought to EPSG:4326", "Set CRS"],
     ),
     "lines": Fault(
         vector("cropland.gpkg", fields([shapely.LineString(FIELDS[0].exterior.coords)])),

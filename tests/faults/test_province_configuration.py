@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 import yaml
+from fault_bench import Bench, Fault, end_of_command, folder_instead, refuse
 from workspaces import REPOSITORY, merge
 
 from croplayer.comparison.catalogue import chosen_products, read_catalogue
 from croplayer.settings import load_settings
-from faults import Bench, Fault, end_of_command, folder_instead, refuse
 
 PROVINCE = """\
 province:

@@ -9,13 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from choosing_case import MODEL
-from fault_shard import PROVINCE, ZOOM, Shard, png, raster
-from rasterio.transform import Affine
-
-from croplayer.segmentation import storage
-from croplayer.segmentation.architectures import build_model
-from croplayer.settings.sources import MbtilesSource
-from faults import (
+from fault_bench import (
     Fault,
     bytes_instead,
     copied,
@@ -27,6 +21,12 @@ from faults import (
     removed,
     web_page_instead,
 )
+from fault_shard import PROVINCE, ZOOM, Shard, png, raster
+from rasterio.transform import Affine
+
+from croplayer.segmentation import storage
+from croplayer.segmentation.architectures import build_model
+from croplayer.settings.sources import MbtilesSource
 
 BOUNDS = PROVINCE.bounds
 

@@ -8,11 +8,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from workspaces import REPOSITORY
-
-from cropalloc.settings.statistics import StatisticsSettings
-from cropalloc.statistics.reading import read_statistics
-from faults import (
+from fault_bench import (
     Bench,
     Fault,
     bytes_instead,
@@ -26,6 +22,10 @@ from faults import (
     unreadable,
     web_page_instead,
 )
+from workspaces import REPOSITORY
+
+from cropalloc.settings.statistics import StatisticsSettings
+from cropalloc.statistics.reading import read_statistics
 
 UNITS = """unit_id,name,level,parent
 N,Nation,0,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+from fault_bench import Bench
 from label_province import PROVINCE, LabelProvince
 
 from croplayer.active.labels import import_labels
@@ -17,7 +18,6 @@ from croplayer.grid.planning import plan_blocks
 from croplayer.imports.via import read_via
 from croplayer.settings.labels import LabelSettings
 from croplayer.settings.regions import counties_of, region_of
-from faults import Bench
 
 GRID = BlockGrid(0.05, 64, 0.1)
 

@@ -16,6 +16,7 @@ import rasterio
 import shapely
 import torch
 from choosing_case import MODEL
+from fault_bench import Bench
 from PIL import Image
 from rasterio.transform import from_bounds
 from workspaces import REPOSITORY
@@ -48,7 +49,6 @@ from croplayer.tiles.mosaic import build_mosaic
 from croplayer.tiles.webmercator import TileMatrix
 from croplayer.validation.official import official_area_ha
 from croplayer.validation.province import validate_province
-from faults import Bench
 
 GRID = BlockGrid(0.05, 64, 0.1)
 PROVINCE = shapely.box(112.0, 24.0, 112.1, 24.1)

@@ -23,6 +23,7 @@ from cropalloc.allocation.tables import (
     problem_from_tables,
     read_statistics,
 )
+from cropalloc.grid.completeness import require_targets
 from cropalloc.settings.allocation import AllocationSettings
 from cropbase.atomic import write_text
 from cropbase.errors import InputError
@@ -51,14 +52,15 @@ def allocate(
     The groups of the year are dealt to the jobs by number of cells, the same way in every job; a
     job without a group writes empty tables.
 
-    Raises InputError if the tables do not fit together, CertificateError if a solution is not
-    proven.
+    Raises InputError or CompletenessError if the tables do not fit together, CertificateError if a
+    solution is not proven.
     """
     if not 1 <= part <= allocation.jobs:
         raise InputError(f"there is no part {part}", allowed=f"1 to {allocation.jobs}")
     cells = read_table(selected, columns=["cell_id", "leaf_id", "cropland_ha", "irrigated_ha"])
     asked = _of_year(read_table(areas), year, areas)
     covers = _of_year(read_table(members), year, members)
+    require_targets(asked, covers, stage="classify_systems", path=areas)
     statistics = read_statistics(
         asked, covers, cells["leaf_id"],
         known_for=known_for, rounding_tolerance=allocation.rounding_tolerance,

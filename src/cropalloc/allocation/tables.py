@@ -12,7 +12,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from cropalloc.allocation.problem import SYSTEMS, AllocationProblem, Demand, leaf_groups
+from cropalloc.grid.completeness import require_cells
 from cropbase.errors import InputError
+from cropbase.tables import read_table
 
 log = logging.getLogger(__name__)
 
@@ -162,8 +164,8 @@ def problem_from_tables(
     """The problem of one group of leaves.
 
     `selected` has `cell_id, leaf_id, cropland_ha, irrigated_ha`; scores are read a column at a
-    time. Raises InputError if a crop-system that must be placed has no score column, or scores
-    lack a cell.
+    time. Raises InputError if a crop-system that must be placed has no score column,
+    CompletenessError if scores lack a cell.
     """
     names = [statistics.leaf_ids[leaf] for leaf in leaves]
     code = {name: number for number, name in enumerate(names)}
@@ -175,6 +177,9 @@ def problem_from_tables(
         {(d.crop, s) for d in demands for s in d.systems if d.area_ha > 0},
         key=lambda a: (a[0], SYSTEMS.index(a[1])),
     )
+    scored = read_table(scores_path, columns=["cell_id"])
+    needed = scored["cell_id"].isin(cells["cell_id"])
+    require_cells(scored[needed], cells["cell_id"], stage="score_suitability", path=scores_path)
     source = pq.ParquetFile(scores_path)
     missing = [f"{c}_{s}" for c, s in activities if f"{c}_{s}" not in source.schema_arrow.names]
     if missing:
@@ -182,17 +187,10 @@ def problem_from_tables(
             f"{scores_path} has no scores of {', '.join(missing)}",
             remedy="rerun score_suitability: these crops and systems have an area to be placed",
         )
-    ids = source.read(columns=["cell_id"]).column(0).to_numpy()
+    ids = scored["cell_id"].to_numpy()
     order = np.argsort(ids)
     place = np.searchsorted(ids, cells["cell_id"].to_numpy(), sorter=order)
     place = order[np.minimum(place, len(ids) - 1)] if len(ids) else place
-    found = ids[place] == cells["cell_id"].to_numpy() if len(ids) else np.zeros(len(cells), bool)
-    if not found.all():
-        raise InputError(
-            f"{scores_path} lacks cell {cells['cell_id'][~found].iloc[0]}",
-            given=f"{int((~found).sum())} cells without scores",
-            remedy="rerun score_suitability for this year and grid",
-        )
     scores = np.empty((len(activities), len(cells)), dtype=np.float32)
     for number, (crop, system) in enumerate(activities):
         column = source.read(columns=[f"{crop}_{system}"]).column(0).to_numpy()

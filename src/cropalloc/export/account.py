@@ -115,5 +115,5 @@ def check_account(account: pd.DataFrame, *, tolerance_share: float, path: Path) 
         f"{len(bad)} total(s) of the maps are not the statistics less the reported slack",
         given="; ".join(lines),
         allowed=f"a difference of {tolerance_share:g} of the statistic",
-        remedy=f"see {path}; run the allocation anew if its inputs have changed since",
+        remedy=f"see {path}; run the allocation anew: `snakemake --forcerun allocate`",
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cropalloc.grid.cellgrid import read_cells
+from cropalloc.grid.completeness import require_cells, require_targets
 from cropalloc.selection.demand import LeafSets, demand_inside, leaf_sets
 from cropalloc.selection.promote import Land, Verdict, promote_for_demand
 from cropalloc.settings.selection import SelectionSettings
@@ -49,7 +50,9 @@ def select_cells(
     Raises InputError if the tables do not fit together or no cell has cropland.
     """
     table, _ = read_cells(cells)
-    table = table.merge(read_table(synergy), on="cell_id", how="left", validate="one_to_one")
+    land = read_table(synergy)
+    require_cells(land, table["cell_id"], stage="combine_cropland", path=synergy)
+    table = table.merge(land, on="cell_id", how="left", validate="one_to_one")
     everything = read_table(areas)
     asked = everything[everything["year"] == year]
     covers = read_table(members)
@@ -59,6 +62,7 @@ def select_cells(
             f"there are no targets of {year}",
             given=f"years {', '.join(str(y) for y in sorted(everything['year'].unique()))}",
         )
+    require_targets(asked, covers, stage="classify_systems", path=areas)
     sets = leaf_sets(read_table(units), covers)
     cropland, irrigated = _land(table, "cropland"), _land(table, "irrigated")
     if not cropland.highest.any():

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cropalloc.grid.cellgrid import read_cells
+from cropalloc.grid.completeness import require_cells
 from cropalloc.settings.suitability import SuitabilitySettings
 from cropalloc.statistics.crops import Concordance, read_concordance
 from cropalloc.suitability.access import Surroundings, read_surroundings
@@ -52,6 +53,7 @@ def score_suitability(
     """
     table, grid = read_cells(cells)
     land = read_table(synergy, columns=["cell_id", "cropland_mean_ha", "cropland_max_ha"])
+    require_cells(land, table["cell_id"], stage="combine_cropland", path=synergy)
     table = table.merge(land, on="cell_id", how="left", validate="one_to_one")
     table = table[table["cropland_max_ha"] > 0].sort_values("cell_id", ignore_index=True)
     if table.empty:

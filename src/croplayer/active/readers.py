@@ -13,6 +13,7 @@ import shapely
 from shapely.errors import GEOSException
 
 from cropbase.errors import InputError
+from cropbase.vectors import to_degrees
 from croplayer.active.findings import (
     KINDS,
     Findings,
@@ -76,7 +77,10 @@ def read_vector(path: Path | Sequence[Path], layer: str) -> gpd.GeoDataFrame:
             remedy=KINDS["crs"].remedy,
         )
     if len(systems) > 1:
-        frames = [frame.to_crs("EPSG:4326") for frame in frames]
+        frames = [
+            to_degrees(frame, what=f"the file of labels.{layer}, {file}", error=LabelCrsError)
+            for file, frame in zip(files, frames, strict=True)
+        ]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -215,7 +219,7 @@ def _to_degrees(
         findings.warning(
             "crs", layer, path.name, f"coordinates are in {name}", "reprojected to EPSG:4326"
         )
-        frame = frame.to_crs("EPSG:4326")
+        frame = to_degrees(frame, what=f"the file of labels.{layer}, {path}", error=LabelCrsError)
     bounds = frame.bounds.to_numpy()
     # Written as "inside" and negated, so that coordinates that became NaN count as outside.
     inside = (

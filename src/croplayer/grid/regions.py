@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from cropbase.areas import polygon_area_ha
 from cropbase.errors import InputError
 from cropbase.texts import nearest, require_file
+from cropbase.vectors import to_degrees
 from croplayer.grid.blocks import check_region
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def read_layer(
         )
     if frame.crs.to_epsg() != 4326:
         log.warning("%s is in %s and is reprojected to EPSG:4326", path, frame.crs.to_string())
-        frame = frame.to_crs(4326)
+        frame = to_degrees(frame, what=f"vector file {path}")
     return frame.reset_index(drop=True)
 
 
