@@ -1,4 +1,4 @@
-"""Vector layers: brought to degrees, and written as GeoPackages, the same bytes for the same content."""
+"""Vector layers: brought to degrees; written as GeoPackages, equal bytes for equal content."""
 
 from __future__ import annotations
 
