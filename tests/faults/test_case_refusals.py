@@ -20,6 +20,7 @@ from tiny_case import (
     keep_towns,
     moved,
     put,
+    redraw,
     remove,
     rewrite,
 )
@@ -97,6 +98,26 @@ REFUSED = {
     # Units
     "no polygon joins": (
         keep_towns("unit_id == 'none'"), "prepare_cells", ["towns.gpkg", "grid.leaves"],
+    ),
+    "no boundaries": (remove("towns.gpkg"), "prepare_cells", ["towns.gpkg cannot be read", "grid.leaves.layers"]),
+    "boundaries cut short": (
+        cut_short("towns.gpkg"), "prepare_cells", ["towns.gpkg cannot be read", "QGIS"],
+    ),
+    "boundaries without that attribute": (
+        redraw(lambda towns: towns.rename(columns={"unit_id": "code"})), "prepare_cells",
+        ["no attribute 'unit_id'", "code"],
+    ),
+    "boundaries without crs": (
+        redraw(lambda towns: towns.set_crs(None, allow_override=True)), "prepare_cells",
+        ["no coordinate reference system", ".prj"],
+    ),
+    "boundaries in metres called degrees": (
+        redraw(lambda towns: towns.to_crs(3857).set_crs(4326, allow_override=True)), "prepare_cells",
+        ["towns.gpkg lie at no place", "metres", "EPSG:4326"],
+    ),
+    "boundaries with latitude first": (
+        redraw(lambda towns: towns.set_geometry(towns.transform(lambda xy: xy[:, ::-1]))),
+        "prepare_cells", ["towns.gpkg lie at no place", "latitude 111", "latitude comes first"],
     ),
     # Irrigated share
     "irrigated share above 1": (

@@ -140,14 +140,20 @@ def both(*spoils):
     return lambda case: [spoil(case) for spoil in spoils]
 
 
-def keep_towns(where):
+def redraw(change):
+    """Spoil the boundaries: `change` takes the layer of towns and returns another."""
+
     def spoil(case):
         path = case.inputs / "towns.gpkg"
         towns = gpd.read_file(path)
         path.unlink()
-        towns[towns.eval(where)].to_file(path, layer="towns")
+        change(towns).to_file(path, layer="towns")
 
     return spoil
+
+
+def keep_towns(where):
+    return redraw(lambda towns: towns[towns.eval(where)])
 
 
 SMOOTH = "cropland_smooth_2020.tif"

@@ -10,11 +10,12 @@ import shapely
 from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
 
-from cropalloc.grid.cellgrid import CRS, CellGrid, finding
+from cropalloc.grid.cellgrid import CellGrid, finding
 from cropalloc.grid.leaves import Lookup, as_text
 from cropalloc.settings.grid import AllocationGridSettings, PolygonLayer, PolygonLeaves
 from cropbase.areas import polygon_areas_ha
 from cropbase.errors import InputError
+from cropbase.vectors import to_degrees
 
 _STRIP_ROWS = 1024
 
@@ -67,7 +68,18 @@ def _read_layer(
         table = gpd.read_file(layer.path, layer=layer.layer)
     except Exception as error:
         # pyogrio raises many kinds of errors for a file that it cannot read.
-        raise InputError(f"boundaries {layer.path} cannot be read", given=error) from None
+        raise InputError(
+            f"boundaries {layer.path} cannot be read",
+            given=error,
+            allowed="a shapefile (with its .shx, .dbf and .prj), GeoPackage, GeoJSON",
+            remedy="check grid.leaves.layers; open the file in QGIS and export it anew",
+        ) from None
+    if "geometry" not in table.columns:
+        raise InputError(
+            f"boundaries {layer.path} have no geometries",
+            given="a table of attributes",
+            remedy="give the file of the polygons; of a shapefile the .shp, not the .dbf",
+        )
     if layer.attribute not in table.columns:
         raise InputError(
             f"{layer.path} has no attribute {layer.attribute!r}",
@@ -78,7 +90,16 @@ def _read_layer(
             f"boundaries {layer.path} have no coordinate reference system",
             remedy="add the .prj file, or write the layer anew with its CRS",
         )
-    table = table.to_crs(CRS)
+    table = to_degrees(table, what=f"boundaries {layer.path}")
+    west, south, east, north = table.total_bounds
+    # Written as what must hold and negated, so that coordinates that are no numbers count too.
+    if not (west >= -180 and south >= -90 and east <= 180 and north <= 90):
+        raise InputError(
+            f"boundaries {layer.path} lie at no place on earth",
+            given=f"longitude {west:.3f} to {east:.3f}, latitude {south:.3f} to {north:.3f}",
+            allowed="longitude -180 to 180, latitude -90 to 90 (EPSG:4326)",
+            remedy="set the CRS of the file: its coordinates are metres, or latitude comes first",
+        )
     values = as_text(table[layer.attribute])
     units = lookup.find(values, layer, str(layer.path))
     findings = []
