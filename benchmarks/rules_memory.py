@@ -4,8 +4,8 @@ Each rule's function runs in a process of its own, on a generated shard and on o
 blocks. The bar of the memory is the rule's own `mem_mb` in workflow/rules; that of the growth, peak
 of the doubled shard by peak of the single one, is 1.2. Blocks have the 2304 pixels of zoom 16, on
 which memory hangs; of the 400 blocks of a square degree only some are there, because a whole one
-takes hours on a laptop (`--blocks 20 20` measures it). The segmentation network is the demo's small
-one, untrained: the weights of a large one come on top.
+takes hours on a laptop. The segmentation network is the demo's small one, untrained: the weights of
+a large one come on top.
 """
 
 from __future__ import annotations
