@@ -93,7 +93,7 @@ def _read_layer(
     table = to_degrees(table, what=f"boundaries {layer.path}")
     west, south, east, north = table.total_bounds
     # Written as what must hold and negated, so that coordinates that are no numbers count too.
-    if not (west >= -180 and south >= -90 and east <= 180 and north <= 90):
+    if len(table) and not (west >= -180 and south >= -90 and east <= 180 and north <= 90):
         raise InputError(
             f"boundaries {layer.path} lie at no place on earth",
             given=f"longitude {west:.3f} to {east:.3f}, latitude {south:.3f} to {north:.3f}",
