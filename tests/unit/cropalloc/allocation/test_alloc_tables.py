@@ -12,7 +12,7 @@ from cropalloc.allocation.allocate import allocate
 from cropalloc.allocation.generated import generate
 from cropalloc.allocation.problem import AllocationProblem, Demand, restrict, split_into_groups
 from cropalloc.settings.allocation import AllocationSettings
-from cropbase.errors import InputError
+from cropbase.errors import CompletenessError, InputError
 
 
 def case(folder, *, areas=None, cells=None, jobs=1, part=1, known_for="target", scores=None, **kw):
@@ -165,7 +165,7 @@ def test_missing_score_column_is_named(tmp_path):
 
 def test_stale_scores_are_named(tmp_path):
     scores = pd.DataFrame({"cell_id": [0, 1]} | {f"wheat_{s}": [1.0, 1.0] for s in "IH"})
-    with pytest.raises(InputError, match="lacks cell 2"):
+    with pytest.raises(CompletenessError, match=r"lacks cell 2[\s\S]*--forcerun score_suitability"):
         case(tmp_path, scores=scores)
 
 
