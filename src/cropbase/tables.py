@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import pandas as pd
 
 from cropbase.atomic import atomic_path
 from cropbase.errors import InputError
-from cropbase.texts import nearest, read_text, require_file
+from cropbase.texts import csv_lines, nearest, read_text, require_file
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
@@ -108,28 +107,20 @@ def read_csv(
 
 def _check_rows(name: str, text: str, comment: str | None) -> list[str]:
     """The names of the columns; raises InputError for a file without them, or a row too long."""
-    reader = csv.reader(io.StringIO(text, newline=""))
     header: list[str] | None = None
-    try:
-        for row in reader:
-            if not row or (comment and row[0].startswith(comment)):
-                continue
-            if header is None:
-                header = [cell.strip() for cell in row]
-            elif len(row) > len(header):
-                raise InputError(
-                    f"{name}, line {reader.line_num}: {len(row)} fields",
-                    given=",".join(row),
-                    allowed=f"{len(header)}: {','.join(header)}",
-                    remedy="put a text that holds a comma between quotation marks, and write "
-                    "numbers with a point: 1234.5",
-                )
-    except csv.Error as error:
-        raise InputError(
-            f"{name}, line {reader.line_num} cannot be read as CSV",
-            given=error,
-            remedy="look for a quotation mark that is never closed, above that line",
-        ) from None
+    for number, row in csv_lines(text, name=name):
+        if not row or (comment and row[0].startswith(comment)):
+            continue
+        if header is None:
+            header = [cell.strip() for cell in row]
+        elif len(row) > len(header):
+            raise InputError(
+                f"{name}, line {number}: {len(row)} fields",
+                given=",".join(row),
+                allowed=f"{len(header)}: {','.join(header)}",
+                remedy="put a text that holds a comma between quotation marks, and write numbers "
+                "with a point: 1234.5",
+            )
     if header is None:
         raise InputError(f"{name} is empty", allowed="a header line and a line a row")
     return header

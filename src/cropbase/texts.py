@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -94,6 +96,30 @@ def _opened(path: Path, what: str, error: type[CropError]) -> BinaryIO:
             f"{what} {path} cannot be read",
             given=getattr(fault, "strerror", None) or fault,
             allowed="a file that may be read, no folder",
+        ) from None
+
+
+def csv_lines(
+    text: str,
+    *,
+    name: str,
+    delimiter: str = ",",
+    strict: bool = False,
+    error: type[CropError] = InputError,
+) -> Iterator[tuple[int, list[str]]]:
+    """(number of its last line, fields) of every row of a CSV that messages call `name`.
+
+    Raises `error` for a quotation mark that is never closed, or (`strict`) stands inside a text.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as fault:
+        raise error(
+            f"{name}, line {reader.line_num} cannot be read as CSV",
+            given=fault,
+            remedy="look for a quotation mark that is never closed, above that line",
         ) from None
 
 

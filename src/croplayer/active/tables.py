@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ import pandas as pd
 
 from cropbase.atomic import write_text
 from cropbase.tables import read_geotable
-from cropbase.texts import read_text
+from cropbase.texts import csv_lines, read_text
 from croplayer.active.findings import Findings, LabelFileError
 from croplayer.active.lock import LabelLockError, describe_labels, require_files
 from croplayer.active.readers import FEATURE, label_files, read_vector
@@ -124,19 +122,12 @@ def read_rows(files: Iterable[Path], name: str) -> pd.DataFrame:
 def _read_csv(path: Path, name: str) -> pd.DataFrame:
     """A CSV as text; empty lines and lines that begin with # are no rows."""
     text = read_text(path, what=f"label table of labels.{name}", error=LabelFileError)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        lines = [
-            (reader.line_num, [cell.strip() for cell in row])
-            for row in reader
-            if any(cell.strip() for cell in row) and not row[0].startswith("#")
-        ]
-    except csv.Error as error:
-        raise LabelFileError(
-            f"label table {path}, line {reader.line_num} cannot be read as CSV",
-            given=error,
-            remedy="look for a quotation mark that is never closed, or stands inside a text",
-        ) from None
+    rows = csv_lines(text, name=f"label table {path}", strict=True, error=LabelFileError)
+    lines = [
+        (number, [cell.strip() for cell in row])
+        for number, row in rows
+        if any(cell.strip() for cell in row) and not row[0].startswith("#")
+    ]
     header = [text.lower() for text in lines[0][1]] if lines else []
     doubled = sorted({name for name in header if name and header.count(name) > 1})
     if doubled:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import pandas as pd
 
 from cropbase.errors import InputError
-from cropbase.texts import nearest, read_text
+from cropbase.texts import csv_lines, nearest, read_text
 
 COLUMNS = ["row", "unit", "within", "level", "item", "year", "text", "measure", "flag"]
 """row in the file (from 1), unit as written, parent as written or None, level or None, item (the
@@ -29,15 +27,8 @@ def read_csv_rows(path: Path, encoding: str, delimiter: str = ",") -> list[list[
     never closed.
     """
     text = read_text(path, what="statistics file", encoding=encoding, key="encoding")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        lines = [[cell.strip() for cell in line] for line in reader]
-    except csv.Error as error:
-        raise InputError(
-            f"statistics file {path}, line {reader.line_num} cannot be read as CSV",
-            given=error,
-            remedy="look for a quotation mark that is never closed, above that line",
-        ) from None
+    rows = csv_lines(text, name=f"statistics file {path}", delimiter=delimiter)
+    lines = [[cell.strip() for cell in row] for _, row in rows]
     if not any(any(line) for line in lines):
         raise InputError(
             f"statistics file {path} is empty", allowed="a header line and a line a row"
