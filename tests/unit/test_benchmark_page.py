@@ -77,3 +77,11 @@ def test_without_rows_nothing_is_written(tmp_path, monkeypatch, capsys):
         page.main()
     assert "run a benchmark" in capsys.readouterr().err
     assert not (tmp_path / "page.md").exists()
+
+
+def test_the_memory_benchmark_knows_what_each_rule_asks_for(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    benchmark = load("rules_memory")
+    assert all(benchmark.memory_of(stage) > 500 for stage in benchmark.STAGES)
+    with pytest.raises(LookupError):
+        benchmark.memory_of("no_such_rule")
