@@ -16,6 +16,7 @@ import rasterio
 import shapely
 import torch
 from choosing_case import MODEL
+from croplayer.tiles.webmercator import TileMatrix
 from fault_bench import Bench
 from PIL import Image
 from rasterio.transform import from_bounds
@@ -46,7 +47,6 @@ from croplayer.settings.terrain import TerrainSettings
 from croplayer.terrain.measure import measure_terrain
 from croplayer.tiles.ledger import create_schema
 from croplayer.tiles.mosaic import build_mosaic
-from croplayer.tiles.webmercator import TileMatrix
 from croplayer.validation.official import official_area_ha
 from croplayer.validation.province import validate_province
 
