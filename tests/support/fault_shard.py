@@ -16,13 +16,13 @@ import rasterio
 import shapely
 import torch
 from choosing_case import MODEL
-from croplayer.tiles.webmercator import TileMatrix
 from fault_bench import Bench
 from PIL import Image
 from rasterio.transform import from_bounds
 from workspaces import REPOSITORY
 
 from cropbase.atomic import write_json
+from cropbase.webmercator import TileMatrix
 from croplayer.blocks import integration, semantic
 from croplayer.blocks.features import measure_features
 from croplayer.blocks.integrate import integrate_shard
