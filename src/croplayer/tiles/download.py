@@ -8,6 +8,7 @@ import random
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -19,10 +20,11 @@ from cropbase.jobs import progress
 from cropbase.webmercator import quadkey
 from croplayer.settings.sources import XyzSource
 from croplayer.tiles.errors import ProviderDownError, ProviderRefusedError, QuotaReachedError
+from croplayer.tiles.inspection import Inspector
 from croplayer.tiles.ledger import ABSENT, REJECTED, STORED, PendingTile, TileRecord
 from croplayer.tiles.limiter import RateLimiter
 from croplayer.tiles.quota import DailyQuota
-from croplayer.tiles.response import Answer, Verdict, ask, one_attempt
+from croplayer.tiles.response import Answer, Body, Verdict, ask, one_attempt
 from croplayer.tiles.store import PartialStore
 
 log = logging.getLogger(__name__)
@@ -84,6 +86,8 @@ class Download:
         self._batch: list[TileRecord] = []
         self._outstanding = 0
         self._done = asyncio.Event()
+        self._due = asyncio.Event()
+        self._closing = False
         self._asking: set[asyncio.Task[None]] = set()
         self._stopped_by: BaseException | None = None
         self._good = 0
@@ -102,12 +106,16 @@ class Download:
             range(len(tiles)), what=f"tiles of {self._name}", unit="tiles", total=len(tiles)
         )
         connections = min(self._source.concurrency, len(tiles))
-        with ThreadPoolExecutor(2, thread_name_prefix="decode") as executor:
+        with (
+            Inspector(self._source) as inspector,
+            # The disk must not hold up the network; one thread, so that batches keep their order.
+            ThreadPoolExecutor(1, thread_name_prefix="commit") as writer,
+        ):
             client = self._client(connections)
             workers = [
-                asyncio.create_task(self._work(client, executor)) for _ in range(connections)
+                asyncio.create_task(self._work(client, inspector)) for _ in range(connections)
             ]
-            committer = asyncio.create_task(self._commit_regularly())
+            committer = asyncio.create_task(self._commit_regularly(writer))
             try:
                 await self._done.wait()
                 # Answers under way are counted by the provider: wait for them, keep them.
@@ -116,14 +124,17 @@ class Download:
                         worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
             finally:
-                for task in (*workers, committer):
-                    task.cancel()
-                await asyncio.gather(*workers, committer, return_exceptions=True)
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
                 await client.close()
                 self._bar.close()
                 if self._quota:
                     self._quota.give_back()
-                self._commit()
+                # Never cancelled: a batch on its way to the disk is in no other place.
+                self._closing = True
+                self._due.set()
+                await committer
         if self._stopped_by is not None:
             raise self._stopped_by
 
@@ -140,7 +151,7 @@ class Download:
         )
 
     # ------------------------------------------------------------------ workers
-    async def _work(self, client: aiohttp.ClientSession, executor: ThreadPoolExecutor) -> None:
+    async def _work(self, client: aiohttp.ClientSession, inspector: Inspector) -> None:
         task = asyncio.current_task()
         assert task is not None
         while self._stopped_by is None:
@@ -154,7 +165,9 @@ class Download:
                 job.attempts += 1
                 self.requests += 1
                 url = tile_url(self._source, self._key, job.tile.x, job.tile.y)
-                answer = await ask(client, url, _conditions(job.tile), self._source, executor)
+                answer = await ask(client, url, _conditions(job.tile), self._source.timeout_seconds)
+                if isinstance(answer, Body):
+                    answer = await inspector.judge(answer)
                 self._settle(job, answer)
             except Exception as error:
                 # A fault of a worker must end the run and not leave it waiting for ever.
@@ -197,7 +210,7 @@ class Download:
             )
         )
         if len(self._batch) >= _COMMIT_TILES:
-            self._commit()
+            self._due.set()
         next(self._bar, None)
         self._outstanding -= 1
         if self._outstanding == 0:
@@ -256,18 +269,20 @@ class Download:
             self._limiter.pause(self._jitter(self._streak // self._source.concurrency))
 
     # ------------------------------------------------------------------ commits
-    async def _commit_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(_COMMIT_SECONDS)
+    async def _commit_regularly(self, writer: ThreadPoolExecutor) -> None:
+        """Commit what was settled, every second or every so many tiles, until the run closes."""
+        loop = asyncio.get_running_loop()
+        while self._batch or not self._closing:
+            if not self._closing:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._due.wait(), _COMMIT_SECONDS)
+                self._due.clear()
+            batch, self._batch = self._batch, []
             try:
-                self._commit()
+                await loop.run_in_executor(writer, self._store.record, batch)
             except Exception as error:
                 self._stop(error)
                 return
-
-    def _commit(self) -> None:
-        batch, self._batch = self._batch, []
-        self._store.record(batch)
 
     # ------------------------------------------------------------------ stopping
     def _stop(self, error: BaseException) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -53,6 +52,14 @@ class Answer:
     retry_after_seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Body:
+    """What a 200 brought, not yet looked at."""
+
+    data: bytes
+    headers: CIMultiDictProxy[str]
+
+
 class BrokenConnectionError(aiohttp.ClientError):
     """The connection broke before an answer came."""
 
@@ -74,21 +81,23 @@ async def ask(
     client: aiohttp.ClientSession,
     url: str,
     headers: dict[str, str],
-    source: XyzSource,
-    executor: Executor,
-) -> Answer:
-    """Make one request and judge the answer; never raises for what the network or provider does."""
+    timeout_seconds: float,
+) -> Answer | Body:
+    """Make one request; never raises for what the network or provider does.
+
+    Returns the meaning of the answer, or the body of a 200, which `judge_image` tells.
+    """
     try:
         async with (
-            asyncio.timeout(source.timeout_seconds),
+            asyncio.timeout(timeout_seconds),
             client.get(_as_it_stands(url), headers=headers, allow_redirects=False) as response,
         ):
             judged = judge_status(response.status, response.headers)
             if judged is not None:
                 return judged
-            data = await _read(response)
+            return Body(await _read(response), response.headers)
     except TimeoutError:
-        return Answer(Verdict.RETRY, f"no whole answer in {source.timeout_seconds:g} s")
+        return Answer(Verdict.RETRY, f"no whole answer in {timeout_seconds:g} s")
     except aiohttp.InvalidURL:
         return Answer(Verdict.REFUSED, "the address made from sources.<name>.url is not valid")
     except BrokenConnectionError as error:
@@ -97,8 +106,6 @@ async def ask(
         return Answer(Verdict.RETRY, f"connection failed ({type(error).__name__})")
     except RejectedImageError as error:
         return Answer(Verdict.RETRY, str(error))
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(executor, judge_image, data, response.headers, source)
 
 
 def _as_it_stands(url: str) -> URL:
@@ -127,8 +134,9 @@ def judge_status(status: int, headers: CIMultiDictProxy[str]) -> Answer | None:
     return Answer(Verdict.HOPELESS, f"status {status}", status=status)
 
 
-def judge_image(data: bytes, headers: CIMultiDictProxy[str], source: XyzSource) -> Answer:
+def judge_image(body: Body, source: XyzSource) -> Answer:
     """The meaning of the body of a 200: an image, a placeholder, or rubbish to ask for again."""
+    data, headers = body.data, body.headers
     digest = hashlib.sha256(data).hexdigest()
     if digest in source.placeholder_sha256:
         return Answer(Verdict.ABSENT, "placeholder", sha256=digest, status=200)

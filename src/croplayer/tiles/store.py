@@ -39,7 +39,12 @@ class PartialStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         with store_errors(path):
             self._connection = sqlite3.connect(
-                path.absolute().as_uri(), timeout=2, isolation_level=None, uri=True
+                path.absolute().as_uri(),
+                timeout=2,
+                isolation_level=None,
+                uri=True,
+                # Batches are recorded by a thread of their own, while nothing else is asked.
+                check_same_thread=False,
             )
             try:
                 # Exclusive: no shared memory (network file systems), and a second run is refused.
