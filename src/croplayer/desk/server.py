@@ -93,6 +93,8 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # From here on whoever opens the address is kept waiting and not turned away.
+        listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
         raise InputError(

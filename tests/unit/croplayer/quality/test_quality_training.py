@@ -237,7 +237,7 @@ def test_few_valid_pixels_are_nodata_by_rule(province, trained, tmp_path):
 
 
 def test_a_mosaic_that_misses_a_block_is_refused(province, trained, tmp_path):
-    with pytest.raises(InputError, match="does not cover block E11220N2400"):
+    with pytest.raises(CompletenessError, match="lacks block E11220N2400"):
         assess(
             province, trained, tmp_path / "q.parquet", blocks=[GRID.parse_block_id("E11220N2400")]
         )
