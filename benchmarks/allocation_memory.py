@@ -14,9 +14,12 @@ import numpy as np
 from memory import peak_mib, reset_peak, resident_mib
 
 from cropalloc.allocation.certificate import certify, is_proven
+from cropalloc.allocation.compiled import compile_problem
 from cropalloc.allocation.exact import solve_exact
 from cropalloc.allocation.generated import generate
+from cropalloc.allocation.limits import Limits
 from cropalloc.allocation.problem import AllocationProblem
+from cropalloc.allocation.sampling import sampled_prices
 from cropalloc.allocation.solution import Rule
 
 RULE = Rule()
@@ -47,9 +50,17 @@ def parcel_activities(problem: AllocationProblem) -> int:
     return total
 
 
-def _measured(path: Path, general: bool) -> float | None:
+def _compile(general: bool) -> None:
+    """Have every function ready: those for many cells too, which a small problem does not need."""
     small = generate(1500, 3, seed=0, n_leaves=3, general=general)
     certify(small, solve_exact(small, RULE, small=0), RULE)
+    compiled = compile_problem(small, RULE.weighting)
+    compiled.penalty = np.full(compiled.n_demands, 1e3)
+    sampled_prices(compiled, None, 2000, Limits())
+
+
+def _measured(path: Path, general: bool) -> float | None:
+    _compile(general)
     with path.open("rb") as file:
         problem = pickle.load(file)
     if not reset_peak():

@@ -44,6 +44,14 @@ class Box:
         return len(self.leaf)
 
 
+def box_prices(compiled: Compiled, prices: np.ndarray, radius: np.ndarray) -> BoxPrices:
+    """Prices of activities that move by `radius` (l, m), as the compiled search takes them."""
+    return BoxPrices(
+        compiled.weight, compiled.activity_prices(prices), compiled.first, radius * (1 + 1e-9),
+        compiled.n_rainfed, float(compiled.land_penalty),
+    )  # fmt: skip
+
+
 def open_box(
     compiled: Compiled, prices: np.ndarray, radius: np.ndarray, *, most: int = MANY
 ) -> Box | None:
@@ -51,9 +59,7 @@ def open_box(
 
     None where that makes more than `most` rows.
     """
-    c = compiled
-    reach, table = radius * (1 + 1e-9), c.activity_prices(prices)
-    around = BoxPrices(c.weight, table, c.first, reach, c.n_rainfed, float(c.land_penalty))
+    c, around = compiled, box_prices(compiled, prices, radius)
     used, choice, n_open = open_parcels.settle(c.scores, c.leaf, c.irrigated, c.dry, around)
     parcel, row, opener, counts, idle = open_parcels.join_alike(
         c.scores, c.leaf, choice, n_open, around, min(most, n_open)

@@ -108,12 +108,24 @@ def interior_prices(
     tolerance : relative gap, and relative residual, at which to stop.
     limits : at the deadline the prices reached are returned.
     """
-    parcels = all_parcels(compiled)
+    prices, gap, _ = interior_of(compiled, all_parcels(compiled), tolerance, limits)
+    return prices, gap
+
+
+def interior_of(
+    compiled: Compiled, parcels: Parcels, tolerance: float = 1e-9, limits: Limits = NONE
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """The same for given parcels, whose worths and capacities are overwritten; also hectares (c,) of their uses.
+
+    Hectares are those of the last iteration.
+    """
     if len(parcels.worth) == 0 or not (compiled.area > 0).any():
-        return np.zeros(compiled.n_demands), 0.0
+        return np.zeros(compiled.n_demands), 0.0, np.zeros(len(parcels.worth))
     # What is divided by nothing, near the end, makes the error infinite, which ends the method.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        return _Iteration(compiled, parcels).run(tolerance, limits)
+        iteration = _Iteration(compiled, parcels)
+        prices, gap = iteration.run(tolerance, limits)
+    return prices, gap, iteration.x * iteration.unit
 
 
 class _Iteration:
@@ -138,7 +150,8 @@ class _Iteration:
         else:
             top = float(np.abs(parcels.worth).max(initial=0.0))
             self.money = max(top, 1e-3 * float(penalty.max(initial=0.0)), 1e-300)
-        self.capacity = parcels.capacity / self.unit
+        self.capacity = parcels.capacity
+        self.capacity /= self.unit
         self.area = compiled.area / self.unit
         self.penalty = penalty / self.money
         # A start that is feasible on both sides, and central by definition: each product of

@@ -260,6 +260,6 @@ def reduced_costs(start, leaf, activity, worth, factor, table, rise, y):
         for q in range(start[i], start[i + 1]):
             worth[q] = worth[q] * factor - table[leaf[i], activity[q]]
             best = max(best, worth[q])
-        y[i] = best + rise
+        y[i] = best + max(rise, 1e-3 * best)  # so that no reduced cost is lost to rounding
         for q in range(start[i], start[i + 1]):
             worth[q] = y[i] - worth[q]

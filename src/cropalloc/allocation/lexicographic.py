@@ -20,7 +20,7 @@ import numpy as np
 from cropalloc.allocation import early, kernels
 from cropalloc.allocation.boxstep import finish, has_few_rows
 from cropalloc.allocation.compiled import Compiled, Finish
-from cropalloc.allocation.interior import interior_prices
+from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses
 from cropalloc.allocation.limits import ConvergenceError, Limits
 from cropalloc.allocation.stage import overlapping, solve_stage
 
@@ -103,7 +103,7 @@ def _first_stage(compiled: Compiled, start: np.ndarray, limits: Limits) -> np.nd
     """Optimal prices of the first stage: the least shortage, whatever the score."""
     flat = _without_score(compiled)
     prices = np.clip(start, -1.0, None)
-    if overlapping(flat):
+    if overlapping(flat) and uses(flat) <= TOO_LARGE:
         # Scattered missing scores make every parcel different, and without scores all of them tie:
         # no box would be small. The bound needs good prices only, not a vertex.
         found, gap = interior_prices(flat, tolerance=0.1 * PROVEN, limits=limits)

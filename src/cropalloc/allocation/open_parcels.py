@@ -34,7 +34,7 @@ class BoxPrices(NamedTuple):
 
 
 @njit(cache=True)
-def _candidates(score, c, wet, box, out, kind, worth):
+def candidates(score, c, wet, box, out, kind, worth):
     """Uses that may be best, into `kind` and `worth`.
 
     Returns their number, whether one of them is always better than idling, and whether idling is a
@@ -83,9 +83,7 @@ def settle(scores, leaf, irrigated, dry, box):
                 area = irrigated[i] if column == 0 else dry[i]
                 if area <= 0:
                     continue
-                found, better, _ = _candidates(
-                    block[t], leaf[i], column == 0, box, out, kind, worth
-                )
+                found, better, _ = candidates(block[t], leaf[i], column == 0, box, out, kind, worth)
                 if found == 0:
                     choice[i, column] = IDLE
                 elif found == 1 and better:
@@ -148,7 +146,7 @@ def _is_alike(scores, leaf, parcel, c, idle, found, kind, difference, box, singl
         return False
     other_kind, worth = np.empty(found, dtype=np.int64), np.empty(found)
     load(scores, i, 1, 1, single)
-    _candidates(single[0], c, parcel % 2 == 0, box, out, other_kind, worth)
+    candidates(single[0], c, parcel % 2 == 0, box, out, other_kind, worth)
     _differences(found, idle, worth, worth)
     return np.array_equal(kind[:found], other_kind) and np.array_equal(difference[:found], worth)
 
@@ -182,7 +180,7 @@ def join_alike(scores, leaf, choice, n_open, box, most):
         if choice[i, i2 % 2] != OPEN:
             continue
         c = leaf[i]
-        found, _, idle = _candidates(block[i % BLOCK], c, i2 % 2 == 0, box, out, kind, worth)
+        found, _, idle = candidates(block[i % BLOCK], c, i2 % 2 == 0, box, out, kind, worth)
         _differences(found, idle, worth, difference)
         h = _hash(c, idle, found, kind, difference)
         slot = np.int64(h & np.uint64(size_of_table - 1))
@@ -220,7 +218,7 @@ def list_candidates(scores, leaf, opener, start, box):
     for r in range(len(opener)):
         i = opener[r] // 2
         load(scores, i, 1, 1, single)
-        found, _, _ = _candidates(single[0], leaf[i], opener[r] % 2 == 0, box, out, kind, values)
+        found, _, _ = candidates(single[0], leaf[i], opener[r] % 2 == 0, box, out, kind, values)
         for a in range(found):
             activity[start[r] + a] = kind[a]
             worth[start[r] + a] = values[a]

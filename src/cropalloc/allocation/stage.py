@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from cropalloc.allocation import kernels
@@ -10,8 +12,12 @@ from cropalloc.allocation.boxstep import finish
 from cropalloc.allocation.compiled import Compiled, Finish
 from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses
 from cropalloc.allocation.limits import Limits
+from cropalloc.allocation.sampling import sampled_prices, uses_at_once
+
+log = logging.getLogger(__name__)
 
 SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
+FEW_USES = 1_000_000  # of parcels: the interior point takes them all
 UNEVEN = 1e3  # worths of a hectare that differ by more need temperatures of their own
 NEAR_POINTS = 2e-3  # score points that prices of the interior point may be wrong by, at first
 
@@ -32,7 +38,7 @@ def solve_stage(
         return finish(compiled, np.zeros(compiled.n_demands), radius, limits)
     if overlapping(compiled) or _uneven(compiled):
         # Where statistics overlap, smoothing would lose its way: prices repeat each other.
-        prices, _ = interior_prices(compiled, limits=limits)
+        prices = _interior(compiled, start, limits)
         return finish(compiled, prices, NEAR_POINTS * compiled.weight, limits)
     if start is None:
         target = max(400, compiled.n_demands, n // 300)
@@ -43,16 +49,27 @@ def solve_stage(
     return finish(compiled, prices, radius, limits)
 
 
+def _interior(compiled: Compiled, start: np.ndarray | None, limits: Limits) -> np.ndarray:
+    """Prices (d,) of the interior point: of samples and boxes where all uses are too many."""
+    number, budget, near = uses(compiled), uses_at_once(compiled), False
+    if number > max(FEW_USES, 4 * budget):
+        prices, near = sampled_prices(compiled, start, budget, limits)
+        log.debug("prices of samples are %s", "near" if near else "not near")
+    if not near and number <= TOO_LARGE:
+        prices, _ = interior_prices(compiled, limits=limits)
+    return prices
+
+
 def overlapping(compiled: Compiled) -> bool:
-    """Whether an activity counts for several statistics, in a problem that memory allows."""
-    return compiled.owner.shape[2] > 1 and uses(compiled) <= TOO_LARGE
+    """Whether an activity counts for several statistics."""
+    return compiled.owner.shape[2] > 1
 
 
 def _uneven(compiled: Compiled) -> bool:
-    """Whether no one temperature suits all statistics, in a problem that memory allows."""
+    """Whether no one temperature suits all statistics."""
     weight = compiled.weight[compiled.allowed]
     wide = weight.size > 0 and float(weight.max()) > UNEVEN * float(weight.min())
-    return (len(compiled.first) > 0 or wide) and uses(compiled) <= TOO_LARGE
+    return len(compiled.first) > 0 or wide
 
 
 def _radius(compiled: Compiled, prices: np.ndarray, temperature: float) -> float:
