@@ -49,10 +49,18 @@ def main() -> None:
         "pulp_highs": lambda: pulp_peer("HiGHS", 4000 if full else 300),
         "pulp_cbc": lambda: pulp_peer("PULP_CBC_CMD", 4000 if full else 300),
         "campaign": lambda: campaign(4000 if full else 100),
-        "memory_separable": lambda: memory_separable(
-            *((1_000_000, 48.0) if full else (20_000, None))
+        "memory_separable": lambda: memory(
+            *((1_000_000, 1, "area", 48.0) if full else (20_000, 1, "area", None))
         ),
-        "memory_general": lambda: memory_general(*((300_000, 24.0) if full else (3000, None))),
+        "memory_shares": lambda: memory(
+            *((300_000, 1, "share", 72.0) if full else (3000, 1, "share", None))
+        ),
+        "memory_general": lambda: memory(
+            *((300_000, 20, "area", 72.0) if full else (3000, 20, "area", None))
+        ),
+        "memory_large_general": lambda: memory(
+            *((1_000_000, 20, "area", 52.0) if full else (6000, 20, "area", None))
+        ),
         "memory_australia": lambda: memory_australia(options.data_root),
         "australia": lambda: real_australia(options.data_root),
         "australia_states": lambda: real_states(options.data_root),
@@ -184,30 +192,23 @@ def real_states(root: Path) -> dict | None:
                note=f"statistics of {min(areas):.1g} to {max(areas):.1g} ha")  # fmt: skip
 
 
-def memory_separable(n: int, bar: float | None) -> dict | None:
-    """What one group needs beside its scores (and its land), certificate included."""
-    problem = generate(n, 12, seed=SEED)
-    found = bytes_beside(problem, general=False)
+def memory(n: int, units: int, weighting: str, bar: float | None) -> dict | None:
+    """What one group needs beside its scores (and its land), certificate included.
+
+    Of one unit: separable; of several: the general form.
+    """
+    general = units > 1
+    problem = generate(n, 12, seed=SEED, n_leaves=units, general=general)
+    found = bytes_beside(problem, general=general, rule=Rule(weighting))
     if found is None:
         return None
     ours = found / n
-    return row(f"memory a cell beside the scores, {n} cells x 36, separable", ours, None, bar,
+    form = f" in {units} units, general form" if general else ", separable"
+    form += ", shares" if weighting == "share" else ""
+    return row(f"memory a cell beside the scores, {n} cells x 36{form}", ours, None, bar,
                bar is None or ours <= bar, n, unit="B",
-               note=f"the scores are {problem.scores.nbytes / n:.0f} B a cell")  # fmt: skip
-
-
-def memory_general(n: int, bar: float | None) -> dict | None:
-    """What the general form needs for each use of each parcel, certificate included."""
-    problem = generate(n, 12, seed=SEED, n_leaves=20, general=True)
-    found = bytes_beside(problem, general=True)
-    if found is None:
-        return None
-    uses = parcel_activities(problem)
-    ours = found / uses
-    return row(f"memory a use of a parcel beside the scores, {n} cells x 36 in 20 units, "
-               "general form", ours, None, bar, bar is None or ours <= bar, n, unit="B",
-               note=f"{uses} uses of parcels, {found / n:.0f} B a cell; one use is an irrigated "
-               "or dry parcel with one activity that it may have")  # fmt: skip
+               note=f"the scores are {problem.scores.nbytes / n:.0f} B a cell; "
+               f"{parcel_activities(problem)} uses of parcels")  # fmt: skip
 
 
 def memory_australia(root: Path) -> dict | None:
@@ -215,7 +216,7 @@ def memory_australia(root: Path) -> dict | None:
     if not (root / "australia").is_dir():
         return None
     problem = australia(root)
-    found = bytes_beside(problem, general=True)
+    found = bytes_beside(problem, general=True, rule=RULE)
     if found is None:
         return None
     return row("memory of Australia beside the scores, general form, real data", found / 2**20,

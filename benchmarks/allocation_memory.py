@@ -22,10 +22,8 @@ from cropalloc.allocation.problem import AllocationProblem
 from cropalloc.allocation.sampling import sampled_prices
 from cropalloc.allocation.solution import Rule
 
-RULE = Rule()
 
-
-def bytes_beside(problem: AllocationProblem, *, general: bool) -> float | None:
+def bytes_beside(problem: AllocationProblem, *, general: bool, rule: Rule) -> float | None:
     """Peak bytes of solving and certifying, less what was there with the problem loaded.
 
     None where this system does not let a process start its peak anew.
@@ -35,7 +33,7 @@ def bytes_beside(problem: AllocationProblem, *, general: bool) -> float | None:
         with path.open("wb") as file:
             pickle.dump(problem, file, protocol=5)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            return pool.apply(_measured, (path, general))
+            return pool.apply(_measured, (path, general, rule))
 
 
 def parcel_activities(problem: AllocationProblem) -> int:
@@ -50,24 +48,24 @@ def parcel_activities(problem: AllocationProblem) -> int:
     return total
 
 
-def _compile(general: bool) -> None:
+def _compile(rule: Rule, *, general: bool) -> None:
     """Have every function ready: those for many cells too, which a small problem does not need."""
     small = generate(1500, 3, seed=0, n_leaves=3, general=general)
-    certify(small, solve_exact(small, RULE, small=0), RULE)
-    compiled = compile_problem(small, RULE.weighting)
+    certify(small, solve_exact(small, rule, small=0), rule)
+    compiled = compile_problem(small, rule.weighting)
     compiled.penalty = np.full(compiled.n_demands, 1e3)
-    sampled_prices(compiled, None, 2000, Limits())
+    sampled_prices(compiled, 2000, Limits())
 
 
-def _measured(path: Path, general: bool) -> float | None:
-    _compile(general)
+def _measured(path: Path, general: bool, rule: Rule) -> float | None:
+    _compile(rule, general=general)
     with path.open("rb") as file:
         problem = pickle.load(file)
     if not reset_peak():
         return None
     held = resident_mib()
-    solution = solve_exact(problem, RULE)
-    certificate = certify(problem, solution, RULE)
+    solution = solve_exact(problem, rule)
+    certificate = certify(problem, solution, rule)
     if not is_proven(certificate, 1e-9):
         raise SystemExit(f"not proven: {certificate}")
     return (peak_mib() - held) * 2**20

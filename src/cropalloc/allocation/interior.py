@@ -115,9 +115,9 @@ def interior_prices(
 def interior_of(
     compiled: Compiled, parcels: Parcels, tolerance: float = 1e-9, limits: Limits = NONE
 ) -> tuple[np.ndarray, float, np.ndarray]:
-    """The same for given parcels, whose worths and capacities are overwritten; also hectares (c,) of their uses.
+    """The same for given parcels; also hectares (c,) of their uses, as the method left them.
 
-    Hectares are those of the last iteration.
+    Worths and capacities of the parcels are overwritten.
     """
     if len(parcels.worth) == 0 or not (compiled.area > 0).any():
         return np.zeros(compiled.n_demands), 0.0, np.zeros(len(parcels.worth))

@@ -30,14 +30,14 @@ USES_A_CELL = 0.5  # or so many a cell of the problem, where that is more,
 CELLS_A_STATISTIC = 10  # or those of so many cells of a sample
 GROWTH = 4  # of a sample by the one before
 LARGEST = 0.1  # part of the cells that a sample may have
-MAX_BOXES = 12  # of all cells
+MAX_BOXES = 20  # of all cells
 WIDEST = 32.0  # score points, half the width of a box
 NARROWER = 0.7  # than a box that is too wide
 NARROWEST = 0.02
 ANYWHERE = 1e3  # score points beyond the penalties, where no price lies
 SPARE = 0.02  # of a leaf's land, which the statistics of a sample may miss by, all activities
-NEGLIGIBLE = 1e-6  # part of all statistics that the faces of the last box may take
-HARDLY_LESS = 0.7  # of what the faces of the box before took: another is not worth while
+NEGLIGIBLE = 1e-5  # part of all statistics that the faces of the last box may take
+HARDLY_LESS = 0.8  # of what the faces of the box before took: another is not worth while
 
 
 def uses_at_once(compiled: Compiled) -> int:
@@ -47,30 +47,22 @@ def uses_at_once(compiled: Compiled) -> int:
     return int(max(USES, USES_A_CELL * n, sample))
 
 
-def sampled_prices(
-    compiled: Compiled, start: np.ndarray | None, budget: int, limits: Limits
-) -> tuple[np.ndarray, bool]:
+def sampled_prices(compiled: Compiled, budget: int, limits: Limits) -> tuple[np.ndarray, bool]:
     """Prices (d,) near the optimum, and whether they are known to be near it.
 
-    They are not where boxes with room for enough uses do not reach the optimum, or time is over.
-
-    Parameters
-    ----------
-    start : prices (d,) to begin with; None: those of samples.
-    budget : uses that the interior point may have at once.
+    They are not where boxes with room for `budget` uses do not reach the optimum, or time is over.
     """
-    prices = np.zeros(compiled.n_demands) if start is None else start
+    prices = np.zeros(compiled.n_demands)
     width = np.inf  # anywhere, at first
-    if start is None:
-        for part in _samples(compiled, 0.5 * budget / compiled.scores.shape[1]):
-            prices, outside = _next_prices(part, prices, width, budget, limits)
-            if not np.isfinite(outside):
-                return prices, False
-            width = WIDEST
-            del part  # before the next is made
+    for part in _samples(compiled, 0.5 * budget / compiled.scores.shape[1]):
+        prices, outside = _next_prices(part, prices, width, budget, limits)
+        if not np.isfinite(outside):
+            return prices, False
+        width = WIDEST
+        del part  # before the next is made
     before = np.inf
     for _ in range(MAX_BOXES):
-        prices, outside = _next_prices(compiled, prices, WIDEST, budget, limits)
+        prices, outside = _next_prices(compiled, prices, width, budget, limits)
         if outside <= NEGLIGIBLE:
             return prices, True
         if outside > HARDLY_LESS * before or limits.over:
@@ -139,8 +131,8 @@ def _next_prices(
 ) -> tuple[np.ndarray, float]:
     """Prices at the optimum inside a box, and the part of the statistics that its faces took.
 
-    The box has half the width `width` in score points, or is narrowed until it has no more open uses
-    than `budget`. If that would make it too narrow, or time is over, the part is infinite.
+    The box has half the width `width` in score points, or is narrowed until it has no more open
+    uses than `budget`. If that makes it too narrow, or time is over, the part is infinite.
     """
     while width >= NARROWEST and not limits.over:
         reach = _reach(compiled, width)

@@ -38,7 +38,7 @@ def solve_stage(
         return finish(compiled, np.zeros(compiled.n_demands), radius, limits)
     if overlapping(compiled) or _uneven(compiled):
         # Where statistics overlap, smoothing would lose its way: prices repeat each other.
-        prices = _interior(compiled, start, limits)
+        prices = _interior(compiled, limits)
         return finish(compiled, prices, NEAR_POINTS * compiled.weight, limits)
     if start is None:
         target = max(400, compiled.n_demands, n // 300)
@@ -49,15 +49,15 @@ def solve_stage(
     return finish(compiled, prices, radius, limits)
 
 
-def _interior(compiled: Compiled, start: np.ndarray | None, limits: Limits) -> np.ndarray:
-    """Prices (d,) of the interior point: of samples and boxes where all uses are too many."""
-    number, budget, near = uses(compiled), uses_at_once(compiled), False
-    if number > max(FEW_USES, 4 * budget):
-        prices, near = sampled_prices(compiled, start, budget, limits)
-        log.debug("prices of samples are %s", "near" if near else "not near")
-    if not near and number <= TOO_LARGE:
-        prices, _ = interior_prices(compiled, limits=limits)
-    return prices
+def _interior(compiled: Compiled, limits: Limits) -> np.ndarray:
+    """Prices (d,) of the interior point: by samples and boxes where all uses are too many."""
+    number, budget = uses(compiled), uses_at_once(compiled)
+    if number > TOO_LARGE or number > max(FEW_USES, 4 * budget):
+        prices, near = sampled_prices(compiled, budget, limits)
+        if near or number > TOO_LARGE or limits.over:
+            return prices
+        log.debug("boxes did not reach the optimum: all %d uses are taken", number)
+    return interior_prices(compiled, limits=limits)[0]
 
 
 def overlapping(compiled: Compiled) -> bool:
