@@ -25,9 +25,9 @@ from cropalloc.allocation.limits import Limits
 
 log = logging.getLogger(__name__)
 
-USES = 200_000  # that the interior point may have at once,
+USES = 100_000  # that the interior point may have at once,
 USES_A_CELL = 0.5  # or so many a cell of the problem, where that is more,
-CELLS_A_STATISTIC = 10  # or those of so many cells of a sample
+CELLS_A_STATISTIC = 5  # or those of so many cells of a sample
 GROWTH = 4  # of a sample by the one before
 LARGEST = 0.1  # part of the cells that a sample may have
 MAX_BOXES = 20  # of all cells
