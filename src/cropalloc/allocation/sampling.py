@@ -36,7 +36,8 @@ NARROWER = 0.7  # than a box that is too wide
 NARROWEST = 0.02
 ANYWHERE = 1e3  # score points beyond the penalties, where no price lies
 SPARE = 0.02  # of a leaf's land, which the statistics of a sample may miss by, all activities
-NEGLIGIBLE = 1e-5  # part of all statistics that the faces of the last box may take
+NEGLIGIBLE = 1e-7  # part of all statistics that the faces of a box may take that is the last one
+SMALL_PART = 1e-5  # the same where another box would not take much less
 HARDLY_LESS = 0.8  # of what the faces of the box before took: another is not worth while
 
 
@@ -68,7 +69,7 @@ def sampled_prices(compiled: Compiled, budget: int, limits: Limits) -> tuple[np.
         if outside > HARDLY_LESS * before or limits.over:
             break
         before = outside
-    return prices, False
+    return prices, outside <= SMALL_PART
 
 
 def _samples(compiled: Compiled, cells: float) -> Iterator[Compiled]:
