@@ -53,10 +53,10 @@ def main() -> None:
             *((1_000_000, 1, "area", 48.0) if full else (20_000, 1, "area", None))
         ),
         "memory_shares": lambda: memory(
-            *((300_000, 1, "share", 80.0) if full else (3000, 1, "share", None))
+            *((300_000, 1, "share", 72.0) if full else (3000, 1, "share", None))
         ),
         "memory_general": lambda: memory(
-            *((300_000, 20, "area", 64.0) if full else (3000, 20, "area", None))
+            *((300_000, 20, "area", 72.0) if full else (3000, 20, "area", None))
         ),
         "memory_large_general": lambda: memory(
             *((1_000_000, 20, "area", 52.0) if full else (6000, 20, "area", None))
