@@ -17,7 +17,7 @@ from cropalloc.allocation.sampling import sampled_prices, uses_at_once
 log = logging.getLogger(__name__)
 
 SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
-FEW_USES = 1_000_000  # of parcels: the interior point takes them all
+FEW_USES = 2_000_000  # of parcels: the interior point takes them all
 UNEVEN = 1e3  # worths of a hectare that differ by more need temperatures of their own
 NEAR_POINTS = 2e-3  # score points that prices of the interior point may be wrong by, at first
 
