@@ -16,11 +16,33 @@ if TYPE_CHECKING:
 
 _GEOD = Geod(ellps="WGS84")
 
+Extent = tuple[float, float, float, float]
+"""(west, south, east, north), degrees."""
+
 
 def save_figure(figure: Figure, output: str | Path) -> None:
     """Write a figure as PNG, atomically and without a date."""
     with atomic_path(output) as path:
         figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def image(extent: Extent) -> Extent:
+    """matplotlib's order: left, right, bottom, top."""
+    west, south, east, north = extent
+    return west, east, south, north
+
+
+def with_margin(extent: Extent, share: float = 0.03) -> Extent:
+    """The extent, a little larger."""
+    west, south, east, north = extent
+    margin = share * max(east - west, north - south)
+    return west - margin, south - margin, east + margin, north + margin
+
+
+def shape_factor(extent: Extent) -> float:
+    """How much longer a degree of latitude is than one of longitude in the middle of a map."""
+    _, south, _, north = extent
+    return 1 / max(float(np.cos(np.radians((south + north) / 2))), 0.05)
 
 
 def degree_ticks(axes: Axes) -> None:
@@ -36,7 +58,7 @@ def degree_ticks(axes: Axes) -> None:
         )
 
 
-def scale_bar(axes: Axes, extent: tuple[float, float, float, float]) -> None:
+def scale_bar(axes: Axes, extent: Extent) -> None:
     """A bar of a round number of metres or kilometres, about a quarter of the map's width.
 
     `extent` is west, south, east, north of the axes, degrees; the length is the geodesic one at the

@@ -21,17 +21,15 @@ from cropalloc.report.style import (
     crop_title,
     draw_outline,
     frame_of_data,
-    image,
     map_axes,
     new_figure,
     panel_size,
     read_outline,
     read_picture,
-    with_margin,
     year_colours,
 )
 from cropbase.errors import InputError
-from cropbase.figures import save_figure
+from cropbase.figures import image, save_figure, with_margin
 from cropbase.tables import read_csv, read_table
 
 _LABEL_FROM_SHARE = 0.025

@@ -16,10 +16,8 @@ from cropalloc.export.places import Places
 from cropalloc.report.style import (
     AREA_SHADES,
     EMPTY,
-    Extent,
     crop_title,
     hectares,
-    image,
     map_axes,
     new_figure,
     panel_size,
@@ -27,7 +25,7 @@ from cropalloc.report.style import (
 from cropalloc.settings.validation import ProductMap
 from cropalloc.validation.products import read_product
 from cropbase.areas import row_pixel_areas_ha
-from cropbase.figures import save_figure
+from cropbase.figures import Extent, image, save_figure
 from cropbase.tables import read_table
 
 EDGE_DEGREES = 1.0
@@ -189,11 +187,10 @@ def _draw(
 
 def _panel(axes, panel: Panel, frame: Extent, shades: ListedColormap, most: float):
     """Draw one panel: pixels without the crop in grey, the background where nothing is said."""
-    map_axes(axes, frame)
     look = {"extent": image(panel.extent), "interpolation": "nearest", "aspect": "auto"}
     ground = np.where(np.isfinite(panel.percent), 1.0, np.nan)
     axes.imshow(ground, cmap=ListedColormap([EMPTY]), zorder=1, **look)
     known = np.where(panel.percent > 0, panel.percent, np.nan)
     picture = axes.imshow(known, cmap=shades, vmin=0, vmax=most, zorder=2, **look)
-    map_axes(axes, frame, bar=False)  # imshow moved the limits
+    map_axes(axes, frame)  # at the end: imshow moves the limits
     return picture

@@ -16,16 +16,14 @@ from cropalloc.report.style import (
     draw_outline,
     frame_of_data,
     hectares,
-    image,
     map_axes,
     new_figure,
     panel_size,
     read_outline,
     read_picture,
-    with_margin,
 )
 from cropbase.errors import InputError
-from cropbase.figures import save_figure
+from cropbase.figures import image, save_figure, with_margin
 from cropbase.rasters import open_raster
 
 

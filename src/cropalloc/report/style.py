@@ -21,7 +21,7 @@ from rasterio.warp import Resampling
 from shapely import get_coordinates, get_parts, get_rings
 
 from cropbase.errors import InputError
-from cropbase.figures import degree_ticks, scale_bar
+from cropbase.figures import Extent, degree_ticks, scale_bar, shape_factor
 from cropbase.rasters import open_raster
 
 DPI = 150
@@ -32,9 +32,6 @@ AREA_SHADES = ListedColormap(colormaps["YlGn"](np.linspace(0.22, 1.0, 256)))
 """Little to much of a crop."""
 CONTESTANTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 """Okabe and Ito's colours, which colour-blind readers tell apart."""
-
-Extent = tuple[float, float, float, float]
-"""(west, south, east, north), degrees."""
 
 
 def crop_title(crop: str) -> str:
@@ -82,25 +79,12 @@ def map_axes(axes: Axes, extent: Extent, *, bar: bool = True) -> None:
         scale_bar(axes, extent)
 
 
-def shape_factor(extent: Extent) -> float:
-    """How much longer a degree of latitude is than one of longitude in the middle of a map."""
-    _, south, _, north = extent
-    return 1 / max(float(np.cos(np.radians((south + north) / 2))), 0.05)
-
-
 def panel_size(extent: Extent, edge: float) -> tuple[float, float]:
     """Inches of a panel whose longer edge is `edge`, in the true shape of `extent`."""
     west, south, east, north = extent
     width, height = (east - west) / shape_factor(extent), north - south
     scale = edge / max(width, height)
     return max(width * scale, 0.45 * edge), max(height * scale, 0.45 * edge)
-
-
-def with_margin(extent: Extent, share: float = 0.03) -> Extent:
-    """The extent, a little larger."""
-    west, south, east, north = extent
-    margin = share * max(east - west, north - south)
-    return west - margin, south - margin, east + margin, north + margin
 
 
 def read_picture(path: str | Path, *, pixels: int = 900) -> tuple[np.ndarray, Extent]:
@@ -148,12 +132,6 @@ def frame_of_data(values: np.ndarray, extent: Extent) -> Extent:
         west + dx * (columns[-1] + 1),
         north - dy * rows[0],
     )
-
-
-def image(extent: Extent) -> Extent:
-    """matplotlib's order: left, right, bottom, top."""
-    west, south, east, north = extent
-    return west, east, south, north
 
 
 def hectares(value: float) -> str:

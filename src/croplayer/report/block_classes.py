@@ -17,7 +17,6 @@ from cropbase.tables import write_csv
 from croplayer.blocks.classes import COVERAGE_TYPES, LOW_QUALITY_TYPES
 from croplayer.report.block_maps import Places, class_map
 from croplayer.report.block_table import read_block_tables
-from croplayer.report.maps import _panel
 from croplayer.report.style import (
     COVERAGE_COLOURS,
     INK,
@@ -26,6 +25,7 @@ from croplayer.report.style import (
     fonts,
     legend,
     new_figure,
+    panel_size,
     printable,
 )
 
@@ -240,7 +240,7 @@ def _maps_and_shares(
     shares = class_shares(table, columns, list(colours))
     groups = shares["group"].nunique()
     rows = groups if groups > 1 else len(columns)
-    width, height = _panel(place.extent, 4.2)
+    width, height = panel_size(place.extent, 4.2)
     bars = 0.3 + 0.27 * rows
     figure = new_figure(
         max(0.6 + len(columns) * (width + 0.4), 6.5), 1.5 + height + 0.75 + bars,

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from croplayer.report.maps import _draw_rings, _image, _with_margin
-from croplayer.report.style import INK, Extent, legend, map_axes
+from cropbase.figures import image, with_margin
+from croplayer.report.style import INK, Extent, draw_rings, legend, map_axes
 
 MOST_EDGES = 2000
 """With more blocks than these their edges would hide their colours."""
@@ -30,7 +30,7 @@ class Places:
             int(plan["col"].max()) - first_col + 1,
         )
         self.bounds: Extent = tuple(float(v) for v in plan.total_bounds)
-        self.extent: Extent = _with_margin(self.bounds)
+        self.extent: Extent = with_margin(self.bounds)
         """What a map shows: the blocks with a margin."""
         self.polygons = plan.geometry.to_numpy()
         self._index = pd.DataFrame(
@@ -62,7 +62,7 @@ def class_map(
     coded = table.assign(code=table[column].astype(object).map(codes).astype("float64"))
     axes.imshow(
         place.picture(coded, "code"),
-        extent=_image(place.bounds),
+        extent=image(place.bounds),
         cmap=ListedColormap(list(colours.values())),
         vmin=-0.5,
         vmax=len(colours) - 0.5,
@@ -88,7 +88,7 @@ def value_map(
     low, high = span or value_span(table[column])
     drawn = axes.imshow(
         place.picture(table, column),
-        extent=_image(place.bounds),
+        extent=image(place.bounds),
         cmap=colours,
         vmin=low,
         vmax=high,
@@ -114,4 +114,4 @@ def value_span(values: pd.Series) -> tuple[float, float]:
 def _finish(axes: Axes, place: Places, title: str) -> None:
     map_axes(axes, place.extent, title)
     if len(place.polygons) <= MOST_EDGES:
-        _draw_rings(axes, place.polygons, color=INK, linewidth=0.25, alpha=0.6)
+        draw_rings(axes, place.polygons, color=INK, linewidth=0.25, alpha=0.6)

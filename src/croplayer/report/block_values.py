@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cropbase.figures import save_figure
+from cropbase.figures import image, save_figure
 from cropbase.tables import write_csv
 from croplayer.report.block_classes import WORDS
 from croplayer.report.block_maps import Places, class_map, value_map, value_span
 from croplayer.report.block_table import read_block_tables
-from croplayer.report.maps import _image, _panel
 from croplayer.report.shards import read_imagery
 from croplayer.report.style import (
     BLUE,
@@ -24,6 +23,7 @@ from croplayer.report.style import (
     fonts,
     map_axes,
     new_figure,
+    panel_size,
     printable,
 )
 
@@ -54,7 +54,7 @@ def plot_slope(
     table = read_block_tables(blocks)
     place = Places(table)
     classes = slope_classes(table)
-    width, height = _panel(place.extent, 4.4)
+    width, height = panel_size(place.extent, 4.4)
     figure = new_figure(width + 5.6, 1.1 + max(height, 3.4), title=title, note=note)
     left, right = figure.subplots(1, 2, width_ratios=[width + 0.6, 4.2])
     value_map(
@@ -140,7 +140,7 @@ def plot_quality(
     """
     table = read_block_tables(blocks)
     place = Places(table)
-    width, height = _panel(place.extent, 3.4)
+    width, height = panel_size(place.extent, 3.4)
     figure = new_figure(
         0.5 + 4 * (width + 0.35), 1.0 + len(mosaics) * (height + 1.0), title=title, note=note
     )
@@ -148,7 +148,7 @@ def plot_quality(
     for row, (letter, (source, files)) in zip(
         axes, zip("ab", mosaics.items(), strict=True), strict=True
     ):
-        row[0].imshow(read_imagery(files, place.extent, pixels), extent=_image(place.extent))
+        row[0].imshow(read_imagery(files, place.extent, pixels), extent=image(place.extent))
         map_axes(row[0], place.extent, f"{source}: imagery")
         class_map(
             row[1], place, table, f"coverage_type_{letter}",
@@ -182,7 +182,7 @@ def plot_fraction(
     table = read_block_tables(blocks)
     place = Places(table)
     several = table["province"].nunique() > 1
-    width, height = _panel(place.extent, 5.0)
+    width, height = panel_size(place.extent, 5.0)
     rows = table["province"].nunique() if several else 0
     figure = new_figure(
         width + 5.0, max(1.1 + max(height, 3.2), 1.6 + 0.2 * rows), title=title, note=note

@@ -8,14 +8,13 @@ from pathlib import Path
 import pyogrio
 import shapely
 
-from cropbase.figures import save_figure
+from cropbase.figures import image, save_figure, with_margin
 from cropbase.tables import read_geotable, read_table
 from croplayer.active.choosing.reasons import REASONS
 from croplayer.active.choosing.thumbnails import draw_thumbnails
 from croplayer.grid.planning import read_plan
-from croplayer.report.maps import _draw_rings, _image, _panel, _with_margin
 from croplayer.report.shards import read_imagery
-from croplayer.report.style import INK, SKY, legend, map_axes, new_figure
+from croplayer.report.style import INK, SKY, draw_rings, legend, map_axes, new_figure, panel_size
 
 
 def picture_chosen(
@@ -75,18 +74,18 @@ def plot_chosen(
     """
     plan = read_plan(blocks)
     ranked, windows = pyogrio.read_dataframe(chosen), pyogrio.read_dataframe(suggested)
-    extent = _with_margin(tuple(float(v) for v in plan.total_bounds))
-    width, height = _panel(extent, 5.2)
+    extent = with_margin(tuple(float(v) for v in plan.total_bounds))
+    width, height = panel_size(extent, 5.2)
     figure = new_figure(0.8 + 2 * (width + 0.3), 1.4 + height, title=title, note=note)
     left, right = figure.subplots(1, 2)
-    left.imshow(read_imagery(list(mosaics), extent, pixels), extent=_image(extent))
+    left.imshow(read_imagery(list(mosaics), extent, pixels), extent=image(extent))
     map_axes(left, extent, "Chosen blocks by main reason, with their rank")
     if extents is not None:
-        _draw_rings(left, read_geotable(extents).geometry, color="white", linewidth=0.7)
-    _draw_rings(left, windows.geometry, color=SKY, linewidth=1.0)
+        draw_rings(left, read_geotable(extents).geometry, color="white", linewidth=0.7)
+    draw_rings(left, windows.geometry, color=SKY, linewidth=1.0)
     for row in ranked.itertuples():
         inner = shapely.buffer(row.geometry, -0.04 * row.geometry.length / 4, join_style="mitre")
-        _draw_rings(left, [inner], color=REASONS[row.reason][0], linewidth=2.2)
+        draw_rings(left, [inner], color=REASONS[row.reason][0], linewidth=2.2)
         left.annotate(
             str(row.rank),
             (row.geometry.centroid.x, row.geometry.centroid.y),

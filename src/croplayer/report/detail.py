@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from cropbase.errors import InputError
-from cropbase.figures import save_figure
+from cropbase.figures import image, save_figure
 from cropbase.tables import read_table
 from croplayer.export.mosaic import MapMosaic
 from croplayer.export.outlines import trace
 from croplayer.export.straighten import simplify
 from croplayer.grid.blocks import BlockGrid, PixelWindow
 from croplayer.grid.planning import read_plan
-from croplayer.report.maps import _image, _share_picture
+from croplayer.report.maps import share_picture
 from croplayer.report.shards import read_codes, read_imagery
 from croplayer.report.style import INK, map_axes, new_figure
 from croplayer.settings.export import ExportSettings
@@ -67,7 +67,7 @@ def plot_detail(
             extent = grid.window_bounds(window)
             edge = max(window.height, window.width)
             for k, source in enumerate(sources):
-                row[k].imshow(read_imagery(mosaics[source], extent, edge), extent=_image(extent))
+                row[k].imshow(read_imagery(mosaics[source], extent, edge), extent=image(extent))
                 map_axes(row[k], extent, f"Imagery: {source}")
                 codes = read_codes(masks[source], extent, edge)
                 _draw_codes(row[len(sources) + k], codes, extent)
@@ -147,8 +147,8 @@ def _busiest(final: MapMosaic, grid: BlockGrid, block: PixelWindow) -> PixelWind
 
 def _draw_codes(axes, codes: np.ndarray, extent) -> None:
     known = (codes <= 1).astype(float)
-    picture = _share_picture((codes == 1).astype(float), (codes == 254).astype(float), known)
-    axes.imshow(picture, extent=_image(extent), interpolation="nearest")
+    picture = share_picture((codes == 1).astype(float), (codes == 254).astype(float), known)
+    axes.imshow(picture, extent=image(extent), interpolation="nearest")
 
 
 def _draw_outlines(axes, crop: np.ndarray, extent, settings: ExportSettings) -> None:

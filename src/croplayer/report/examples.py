@@ -12,14 +12,13 @@ import pandas as pd
 import shapely
 from matplotlib.axes import Axes
 
-from cropbase.figures import save_figure, scale_bar
+from cropbase.figures import image, save_figure, scale_bar
 from cropbase.tables import read_csv, read_geotable, write_csv
 from croplayer.blocks.classes import COVERAGE_TYPES
 from croplayer.report.block_classes import WORDS
 from croplayer.report.block_table import read_block_tables
-from croplayer.report.maps import _draw_rings, _image
 from croplayer.report.shards import read_imagery
-from croplayer.report.style import INK, PAPER, YELLOW, Extent, fonts, new_figure
+from croplayer.report.style import INK, PAPER, YELLOW, Extent, draw_rings, fonts, new_figure
 
 PIXELS = 260
 """Longer edge of a picture."""
@@ -227,9 +226,9 @@ def _picture(axes: Axes, example: Example | None, mosaics: Mapping[str, list[Pat
     extent = example.extent
     west, south, east, north = extent
     axes.set_facecolor(PAPER)
-    axes.imshow(read_imagery(mosaics[example.source], extent, PIXELS), extent=_image(extent))
+    axes.imshow(read_imagery(mosaics[example.source], extent, PIXELS), extent=image(extent))
     for colour, width in ((INK, 1.6), (YELLOW, 0.8)):
-        _draw_rings(axes, example.outlines, color=colour, linewidth=width)
+        draw_rings(axes, example.outlines, color=colour, linewidth=width)
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     axes.set_aspect(1 / np.cos(np.radians((south + north) / 2)))

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from cropbase.errors import InputError
-from cropbase.figures import save_figure
+from cropbase.figures import image, save_figure, with_margin
 from croplayer.grid.regions import read_counties, read_region
 from croplayer.report.shards import cropland_share, read_imagery
 from croplayer.report.style import (
@@ -21,11 +21,12 @@ from croplayer.report.style import (
     INK,
     ORANGE,
     PURPLE,
-    Extent,
+    draw_rings,
     fonts,
     legend,
     map_axes,
     new_figure,
+    panel_size,
     printable,
 )
 
@@ -78,28 +79,28 @@ def plot_overview(
             repair=repair_counties,
             region=region,
         )
-    extent = _with_margin(region.bounds)
+    extent = with_margin(region.bounds)
     sources = list(masks)
     columns = len(sources) + bool(maps)
-    width, height = _panel(extent)
+    width, height = panel_size(extent)
     figure = new_figure(0.4 + columns * width, 0.9 + 2 * (height + 0.55), title=title, note=note)
     axes = figure.subplots(2, columns, squeeze=False)
     shares = {}
     for k, source in enumerate(sources):
         letter = "AB"[k] if k < 2 else str(k + 1)
-        axes[0, k].imshow(read_imagery(mosaics[source], extent, pixels), extent=_image(extent))
+        axes[0, k].imshow(read_imagery(mosaics[source], extent, pixels), extent=image(extent))
         map_axes(axes[0, k], extent, f"Imagery {letter}: {source}")
         shares[source] = cropland_share(masks[source], extent, pixels)
-        axes[1, k].imshow(_share_picture(*shares[source]), extent=_image(extent))
+        axes[1, k].imshow(share_picture(*shares[source]), extent=image(extent))
         map_axes(axes[1, k], extent, f"Cropland mask {letter}: {source}")
         legend(axes[1, k], _map_legend(unusable=False), columns=2)
     if maps:
         final = cropland_share(maps, extent, pixels)
-        axes[0, -1].imshow(_share_picture(*final), extent=_image(extent))
+        axes[0, -1].imshow(share_picture(*final), extent=image(extent))
         map_axes(axes[0, -1], extent, "Integrated cropland map")
         legend(axes[0, -1], _map_legend(unusable=True), columns=3)
         a, b = (shares[source][0] for source in sources[:2])
-        axes[1, -1].imshow(_difference_picture(a, b), extent=_image(extent))
+        axes[1, -1].imshow(_difference_picture(a, b), extent=image(extent))
         map_axes(axes[1, -1], extent, "Where the two masks agree")
         legend(
             axes[1, -1],
@@ -113,7 +114,7 @@ def plot_overview(
     save_figure(figure, output)
 
 
-def _share_picture(share: np.ndarray, unusable: np.ndarray, known: np.ndarray) -> np.ndarray:
+def share_picture(share: np.ndarray, unusable: np.ndarray, known: np.ndarray) -> np.ndarray:
     """RGBA: from background to cropland by share; unusable apart; transparent where unknown."""
     ground, crop, bad = (np.array(to_rgb(CROPLAND_COLOURS[k])) for k in (0, 1, 254))
     fill = np.nan_to_num(share)[..., None]
@@ -144,15 +145,8 @@ def _map_legend(*, unusable: bool) -> dict[str, str]:
 def _outline(axes: Axes, region: shapely.Geometry, counties: gpd.GeoDataFrame | None) -> None:
     """The province's border and, thinner, those of its counties."""
     if counties is not None:
-        _draw_rings(axes, counties.geometry.to_numpy(), color=INK, linewidth=0.7, linestyle=":")
-    _draw_rings(axes, [region], color=INK, linewidth=1.1)
-
-
-def _draw_rings(axes: Axes, polygons, **style) -> None:
-    # get_rings knows nothing of multipolygons: their parts are rings, they are not.
-    for ring in shapely.get_rings(shapely.get_parts(np.asarray(polygons, dtype=object))):
-        points = shapely.get_coordinates(ring)
-        axes.plot(points[:, 0], points[:, 1], zorder=4, **style)
+        draw_rings(axes, counties.geometry.to_numpy(), color=INK, linewidth=0.7, linestyle=":")
+    draw_rings(axes, [region], color=INK, linewidth=1.1)
 
 
 def _write_names(axes: Axes, counties: gpd.GeoDataFrame, most: int = 30) -> None:
@@ -172,24 +166,3 @@ def _write_names(axes: Axes, counties: gpd.GeoDataFrame, most: int = 30) -> None
             bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1},
             annotation_clip=True,
         )
-
-
-def _with_margin(bounds: Extent, share: float = 0.03) -> Extent:
-    west, south, east, north = bounds
-    margin = share * max(east - west, north - south)
-    return west - margin, south - margin, east + margin, north + margin
-
-
-def _image(extent: Extent) -> Extent:
-    """matplotlib's order: left, right, bottom, top."""
-    west, south, east, north = extent
-    return west, east, south, north
-
-
-def _panel(extent: Extent, edge: float = 3.9) -> tuple[float, float]:
-    """Inches of a panel whose longer edge is `edge`, in the true shape of `extent`."""
-    west, south, east, north = extent
-    width = (east - west) * np.cos(np.radians((south + north) / 2))
-    height = north - south
-    scale = edge / max(width, height)
-    return max(width * scale, 1.8), max(height * scale, 1.4)

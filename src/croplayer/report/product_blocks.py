@@ -9,12 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 
-from cropbase.figures import save_figure
+from cropbase.figures import image, save_figure
 from cropbase.tables import read_csv, read_table
 from croplayer.grid.planning import read_plan
 from croplayer.report.block_maps import Places
-from croplayer.report.maps import _image, _panel
-from croplayer.report.style import BLUE, INK, ORANGE, RED, map_axes, new_figure
+from croplayer.report.style import BLUE, INK, ORANGE, RED, map_axes, new_figure, panel_size
 
 MEASURES = {"af": "area fraction", "ed": "edge density"}
 CLIP_PERCENT = 100
@@ -40,7 +39,7 @@ def plot_deviations(
     """
     place = Places(read_plan(blocks))
     table = read_table(compared)
-    width, height = _panel(place.extent, 3.0)
+    width, height = panel_size(place.extent, 3.0)
     figure = new_figure(
         1.0 + len(titles) * (width + 0.35), 1.0 + 2 * (height + 0.6), title=title, note=note
     )
@@ -52,7 +51,7 @@ def plot_deviations(
             percent = mine.assign(value=100 * mine[f"div_{measure}_strict"])
             picture = axes[row, col].imshow(
                 place.picture(percent, "value"),
-                extent=_image(place.bounds),
+                extent=image(place.bounds),
                 cmap="RdBu_r",
                 norm=TwoSlopeNorm(0, -CLIP_PERCENT, CLIP_PERCENT),
                 interpolation="nearest",

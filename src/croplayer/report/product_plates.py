@@ -11,12 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
-from cropbase.figures import save_figure
+from cropbase.figures import image, save_figure
 from cropbase.tables import read_table
 from croplayer.comparison.codes import IN, KNOWN
 from croplayer.comparison.reader import ProductReader
 from croplayer.grid import BlockGrid
-from croplayer.report.maps import _image
 from croplayer.report.shards import read_imagery
 from croplayer.report.style import (
     BLUE,
@@ -98,15 +97,15 @@ def plot_plates(
             window = grid.block_window(grid.parse_block_id(block_id))
             extent = grid.window_bounds(window)
             ours = final.read(window)
-            row[0].imshow(read_imagery(mosaics, extent, PIXELS), extent=_image(extent))
+            row[0].imshow(read_imagery(mosaics, extent, PIXELS), extent=image(extent))
             map_axes(row[0], extent, f"Imagery, block {block_id}")
-            row[1].imshow(_picture(ours == 1, ours == 1, ours <= 1), extent=_image(extent))
+            row[1].imshow(_picture(ours == 1, ours == 1, ours <= 1), extent=image(extent))
             map_axes(row[1], extent, "Final map")
             for panel, (name, text) in zip(row[2:], titles.items(), strict=True):
                 states = readers[name].read(window)[1]
                 known = (ours <= 1) & (states < KNOWN)
                 theirs = states == IN
-                panel.imshow(_picture(ours == 1, theirs, known), extent=_image(extent))
+                panel.imshow(_picture(ours == 1, theirs, known), extent=image(extent))
                 iou = Confusion.count(theirs, ours == 1, known).iou
                 words = "" if np.isnan(iou) else f", IoU {iou:.2f}"
                 map_axes(panel, extent, f"{text}{words}")

@@ -15,8 +15,7 @@ from cropbase.figures import save_figure
 from cropbase.tables import write_csv
 from croplayer.report.block_maps import MOST_EDGES, Places, class_map
 from croplayer.report.block_table import NEGATIVE, POSITIVE, read_block_tables
-from croplayer.report.maps import _panel
-from croplayer.report.style import BLUE, INK, ORANGE, RED, fonts, new_figure, printable
+from croplayer.report.style import BLUE, INK, ORANGE, RED, fonts, new_figure, panel_size, printable
 
 MOST_BARS = 40
 _COLOURS = {POSITIVE: BLUE, NEGATIVE: ORANGE, "": "#F2F0E8"}
@@ -35,7 +34,7 @@ def plot_samples(*, blocks: Sequence[Path], output: Path, title: str = "", note:
         NEGATIVE: f"negative, no cropland there: {counts.get(NEGATIVE, 0):,}",
         "": f"not labelled: {counts.get('', 0):,}",
     }
-    width, height = _panel(place.extent, 5.5)
+    width, height = panel_size(place.extent, 5.5)
     figure = new_figure(max(width + 0.8, 5.5), height + 1.7, title=title, note=note)
     axes = figure.subplots()
     class_map(

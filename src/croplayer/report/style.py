@@ -6,9 +6,12 @@ same version of matplotlib. Colours are Okabe and Ito's, which colour-blind read
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import numpy as np
+import shapely
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Patch
 
-from cropbase.figures import degree_ticks, scale_bar
+from cropbase.figures import Extent, degree_ticks, scale_bar, shape_factor
 
 DPI = 140
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -45,9 +48,6 @@ _WIDE_FONTS = (
     "PingFang SC",
     "SimHei",
 )
-
-Extent = tuple[float, float, float, float]
-"""(west, south, east, north), degrees."""
 
 
 @cache
@@ -88,7 +88,7 @@ def map_axes(axes: Axes, extent: Extent, title: str = "") -> None:
     west, south, east, north = extent
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
-    axes.set_aspect(1 / max(np.cos(np.radians((south + north) / 2)), 0.05))
+    axes.set_aspect(shape_factor(extent))
     axes.set_facecolor(PAPER)
     degree_ticks(axes)
     axes.tick_params(labelsize=7, length=2, color=INK, labelcolor=INK)
@@ -97,6 +97,23 @@ def map_axes(axes: Axes, extent: Extent, title: str = "") -> None:
     axes.grid(color="#000000", alpha=0.18, linewidth=0.5)
     axes.set_title(title, fontsize=9, fontfamily=list(fonts()))
     scale_bar(axes, extent)
+
+
+def panel_size(extent: Extent, edge: float = 3.9) -> tuple[float, float]:
+    """Inches of a panel whose longer edge is `edge`, in the true shape of `extent`."""
+    west, south, east, north = extent
+    width = (east - west) * np.cos(np.radians((south + north) / 2))
+    height = north - south
+    scale = edge / max(width, height)
+    return max(width * scale, 1.8), max(height * scale, 1.4)
+
+
+def draw_rings(axes: Axes, polygons: Iterable[shapely.Geometry], **style: Any) -> None:
+    """The rings of some (multi)polygons, as lines of that style."""
+    # get_rings knows nothing of multipolygons: their parts are rings, they are not.
+    for ring in shapely.get_rings(shapely.get_parts(np.asarray(polygons, dtype=object))):
+        points = shapely.get_coordinates(ring)
+        axes.plot(points[:, 0], points[:, 1], zorder=4, **style)
 
 
 def legend(axes: Axes, entries: dict[str, str], *, columns: int = 1, above: bool = False) -> None:
