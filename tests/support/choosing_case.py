@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 import torch
+from micro_shape import MICRO_SHAPE
 from rasterio.windows import Window
 
 from cropbase.rasters import write_cog
@@ -20,7 +21,6 @@ from croplayer.grid.planning import plan_blocks
 from croplayer.segmentation import storage
 from croplayer.segmentation.architectures import build_model
 from croplayer.settings.active import ActiveSettings
-from croplayer.settings.architectures import Mask2FormerShape
 from croplayer.settings.segmentation import SegmentationSettings
 
 GRID = BlockGrid(block_degrees=0.05, pixels_per_block=64, shard_degrees=0.2)
@@ -29,19 +29,7 @@ SOURCES = ("a", "b")
 HALO = 16
 MODEL_FOLDER = "segmentation/model"
 MODEL = SegmentationSettings(
-    shape=Mask2FormerShape(
-        backbone="resnet",
-        depths=(1, 1, 1, 1),
-        widths=(8, 16, 16, 16),
-        stem_width=8,
-        finest_stride=2,
-        feature_width=32,
-        feedforward_width=32,
-        attention_heads=2,
-        pixel_decoder_layers=1,
-        decoder_layers=1,
-        queries=4,
-    ),
+    shape=MICRO_SHAPE,
     chip_pixels=64,
     device="cpu",
     precision="fp32",

@@ -65,7 +65,7 @@ def new_figure(width: float, height: float, *, title: str = "", note: str = "") 
     return figure
 
 
-def map_axes(axes: Axes, extent: Extent, *, bar: bool = True) -> None:
+def map_axes(axes: Axes, extent: Extent) -> None:
     """Make `axes` a map in degrees, of true shape in its middle, with a scale bar."""
     west, south, east, north = extent
     axes.set_xlim(west, east)
@@ -75,8 +75,7 @@ def map_axes(axes: Axes, extent: Extent, *, bar: bool = True) -> None:
     degree_ticks(axes)
     axes.tick_params(labelsize=6.5, length=2, color=INK, labelcolor=INK)
     axes.grid(color="#000000", alpha=0.10, linewidth=0.4)
-    if bar:
-        scale_bar(axes, extent)
+    scale_bar(axes, extent)
 
 
 def panel_size(extent: Extent, edge: float) -> tuple[float, float]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sqlite3
 
 import pytest
 
-from cropbase.browser import BROWSERS, headless_browser
 from croplayer.desk.server import in_background
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -19,17 +17,6 @@ from playwright.sync_api import expect
 
 # A busy machine is no fault of the page.
 expect.set_options(timeout=20_000)
-
-pytestmark = pytest.mark.skipif(
-    not any(shutil.which(name) for name in BROWSERS),
-    reason="no Chromium on this machine (Debian: apt install chromium)",
-)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with headless_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

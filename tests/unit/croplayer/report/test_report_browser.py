@@ -7,8 +7,6 @@ import shutil
 import pytest
 from report_province import COUNTY, make_report_province, write_report_of
 
-from cropbase.browser import BROWSERS, headless_browser
-
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 from axe_playwright_python.sync_playwright import Axe
@@ -16,17 +14,6 @@ from playwright.sync_api import expect
 
 # A busy machine is no fault of the page.
 expect.set_options(timeout=20_000)
-
-pytestmark = pytest.mark.skipif(
-    not any(shutil.which(name) for name in BROWSERS),
-    reason="no Chromium on this machine (Debian: apt install chromium)",
-)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with headless_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

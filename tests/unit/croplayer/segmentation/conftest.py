@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import shapely
 import torch
+from micro_shape import MICRO_SHAPE
 from rasterio.windows import Window
 from scipy import ndimage
 from torch.nn import functional as F
@@ -17,7 +18,6 @@ from cropbase.rasters import write_cog
 from cropbase.tables import write_table
 from croplayer.grid import Block, BlockGrid, PixelWindow
 from croplayer.segmentation.architectures import SegmentationModel
-from croplayer.settings.architectures import Mask2FormerShape
 from croplayer.settings.segmentation import Augmentation, SegmentationSettings
 
 HALO = 64
@@ -40,19 +40,7 @@ def grid() -> BlockGrid:
 def micro() -> SegmentationSettings:
     """Settings under which everything takes seconds."""
     return SegmentationSettings(
-        shape=Mask2FormerShape(
-            backbone="resnet",
-            depths=(1, 1, 1, 1),
-            widths=(8, 16, 16, 16),
-            stem_width=8,
-            finest_stride=2,
-            feature_width=32,
-            feedforward_width=32,
-            attention_heads=2,
-            pixel_decoder_layers=1,
-            decoder_layers=1,
-            queries=4,
-        ),
+        shape=MICRO_SHAPE,
         chip_pixels=64,
         overlap_pixels=16,
         batch_size=4,
