@@ -9,14 +9,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tile_files import HALO
 
-from croplayer.grid import BlockGrid
+from croplayer.grid import Block, BlockGrid
 from croplayer.settings.sources import XyzSource
+from croplayer.tiles import FetchSummary, fetch_tiles
 
 
 def scene(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -202,3 +205,24 @@ def imagery() -> Any:
     functions = Functions()
     functions.scene, functions.tile_pixels, functions.encode = scene, tile_pixels, encode
     return functions
+
+
+@pytest.fixture
+def blocks(grid: BlockGrid) -> list[Block]:
+    return [grid.block_at(112.31, 23.11), grid.block_at(112.36, 23.11)]
+
+
+@pytest.fixture
+def fetch(tmp_path: Path, grid: BlockGrid, blocks: list[Block]) -> Callable[..., FetchSummary]:
+    def run(source: XyzSource, **changes: Any) -> FetchSummary:
+        values: dict[str, Any] = {
+            "source_name": "scene",
+            "source": source,
+            "grid": grid,
+            "blocks": blocks,
+            "halo_pixels": HALO,
+            "output": tmp_path / "a.mbtiles",
+        }
+        return fetch_tiles(**{**values, **changes})
+
+    return run
