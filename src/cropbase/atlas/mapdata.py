@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from cropbase.atlas.pyramid import Pyramid, TileLayer
-from cropbase.atlas.sampling import Extent
+from cropbase.figures import Extent
 
 DIGITS = 5
 """Decimals of degrees in outlines: about a metre."""

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cropbase.atlas.sampling import Extent, Frame
+from cropbase.atlas.sampling import Frame
 from cropbase.errors import InputError
+from cropbase.figures import Extent
 from cropbase.webmercator import TileMatrix
 
 log = logging.getLogger(__name__)

@@ -16,11 +16,9 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from cropbase.errors import InputError
+from cropbase.figures import Extent
 from cropbase.rasters import open_raster, reading_raster
 from cropbase.webmercator import TileMatrix
-
-Extent = tuple[float, float, float, float]
-"""(west, south, east, north), degrees."""
 
 
 @dataclass(frozen=True)

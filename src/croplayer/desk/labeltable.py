@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cropbase.atomic import write_text
 from cropbase.errors import InputError
+from cropbase.texts import csv_lines
 from croplayer.active.tables import PERSON
 from croplayer.desk.tasks import Task
 
@@ -73,21 +74,14 @@ class LabelTable:
         self._parse()
 
     def _parse(self) -> None:
-        reader = csv.reader(io.StringIO(self._text, newline=""))
         body = []
-        try:
-            for cells in reader:
-                if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
-                    continue
-                if not self._header:
-                    self._header = [cell.strip().lower() for cell in cells]
-                else:
-                    body.append((reader.line_num, [cell.strip() for cell in cells]))
-        except csv.Error as error:
-            raise InputError(
-                f"label table {self.path}, line {reader.line_num} cannot be read as CSV",
-                given=error,
-            ) from None
+        for line, cells in csv_lines(self._text, name=f"label table {self.path}"):
+            if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
+                continue
+            if not self._header:
+                self._header = [cell.strip().lower() for cell in cells]
+            else:
+                body.append((line, [cell.strip() for cell in cells]))
         needed = [*self.task.keys, self.task.column]
         missing = [name for name in needed if self._header and name not in self._header]
         if missing:
