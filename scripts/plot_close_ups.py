@@ -8,10 +8,10 @@ from cropbase.jobs import run_job
 
 
 def work():
-    placed = {}
-    for name in snakemake.params.contestants:
-        paths = snakemake.input[name]
-        placed[name] = [Path(path) for path in ([paths] if isinstance(paths, str) else paths)]
+    placed = {
+        name: [Path(path) for path in snakemake.input[name]]
+        for name in snakemake.params.contestants
+    }
     plot_close_ups(
         cells=Path(snakemake.input.cells),
         selected=Path(snakemake.input.selected),

@@ -92,30 +92,12 @@ def is_withheld(case):
 
 
 def case_targets(cases):
-    """What is asked of a case: tables alone, or maps with all that judges them."""
-    files = []
-    for name in cases:
-        home = f"results/{name}"
-        files += [
-            f"{home}/{file}"
-            for file in ["metrics.json", "report.html", "figures/harmonisation.png"]
-        ]
-        if case_of(name).case.stages == "statistics":
-            continue
-        files += [
-            f"{home}/figures/{figure}_{year}.png"
-            for figure in ("crops", "close_ups")
-            for year in years_of(name)
-        ]
-        if is_withheld(name):
-            files += [
-                f"{home}/figures/{figure}_{year}.png"
-                for figure in ("validation", "comparison")
-                for year in years_of(name)
-            ]
-        if len(years_of(name)) > 1:
-            files += [f"{home}/figures/{figure}.png" for figure in ("shares", "change")]
-    return files
+    """What is asked of a case: its numbers, and its report with all that this shows."""
+    return [
+        f"results/{name}/{file}"
+        for name in cases
+        for file in ["metrics.json", "report.html"]
+    ]
 
 
 def systems_known_for(wildcards):
@@ -125,12 +107,15 @@ def systems_known_for(wildcards):
 
 def contestants(case, year):
     """The measures of the allocation, of the baselines and of other products."""
-    validation = case_of(case).validation
     home = f"results/{case}/validation/{year}"
-    names = ["max_score", *validation.baselines]
-    return [f"{home}/{name}.json" for name in names] + [
-        f"{home}/products/{name}.json" for name in validation.products
+    return [f"{home}/{name}.json" for name in placed_by(case)] + [
+        f"{home}/products/{name}.json" for name in case_of(case).validation.products
     ]
+
+
+def placed_by(case):
+    """Who places the statistics of a case: the allocation, and the baselines beside it."""
+    return ["max_score", *case_of(case).validation.baselines]
 
 
 def contestant_files(wildcards):
@@ -138,27 +123,21 @@ def contestant_files(wildcards):
     return contestants(wildcards.case, wildcards.year)
 
 
-def areas_of_contestant(wildcards):
+def areas_placed(wildcards, contestant):
     """The areas that a contestant placed: the allocation's parts, or a baseline's."""
-    if wildcards.contestant == "max_score":
+    if contestant == "max_score":
         return each_part("areas.parquet")(wildcards)
-    return [
-        f"results/{wildcards.case}/baselines/{wildcards.year}/{wildcards.contestant}.parquet"
-    ]
+    return [f"results/{wildcards.case}/baselines/{wildcards.year}/{contestant}.parquet"]
 
 
-def contestant_names(wildcards):
-    """Params function: the allocation and the baselines beside it."""
-    return ["max_score", *case_of(wildcards.case).validation.baselines]
+def areas_of_contestant(wildcards):
+    """Input function: the areas that the contestant of the job placed."""
+    return areas_placed(wildcards, wildcards.contestant)
 
 
 def areas_by_contestant(wildcards):
     """Input function: the areas that each contestant placed, by its name."""
-    home = f"results/{wildcards.case}/baselines/{wildcards.year}"
-    placed = {"max_score": each_part("areas.parquet")(wildcards)}
-    return placed | {
-        name: f"{home}/{name}.parquet" for name in contestant_names(wildcards)[1:]
-    }
+    return {name: areas_placed(wildcards, name) for name in placed_by(wildcards.case)}
 
 
 def measured_of_case(wildcards):

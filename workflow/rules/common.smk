@@ -309,33 +309,24 @@ def pixel_maps(wildcards):
     return files + (shard_files("map", wildcards.province) if len(sources) > 1 else [])
 
 
-# The figures of a province; those of blocks are also drawn of all provinces of a run together.
-FIGURES = ["overview", "extents", "detail", "areas", "rounds", "quality"]
-FIGURES += ["coverage_examples", "label_examples", "definitions", "flow"]
+# The figures of blocks that are also drawn of all provinces of a run together.
 BLOCK_FIGURES = ["slope", "samples", "coverage", "density", "semantic", "options"]
 BLOCK_FIGURES += ["fraction"]
 
 
 def figures_of(provinces):
-    """Every figure and table for people, of the given provinces."""
-    figures = [
-        f"results/{p}/figures/{name}.png"
-        for p in provinces
-        for name in FIGURES + BLOCK_FIGURES
-    ]
-    if len(provinces) > 1:
-        figures += [f"results/provinces/{name}.png" for name in BLOCK_FIGURES]
+    """Every figure and table for people, of the given provinces.
+
+    Those of one province are what its report shows (croplayer.report.contents).
+    """
     pages = [
         f"results/{p}/{page}"
         for p in provinces
-        for page in [
-            "report.html",
-            "validation/accuracy.html",
-            "plan/preview.html",
-            "report/feature_facts.csv",
-        ]
+        for page in ["report.html", "validation/accuracy.html", "plan/preview.html"]
     ]
-    return figures + pages
+    if len(provinces) > 1:
+        pages += [f"results/provinces/{name}.png" for name in BLOCK_FIGURES]
+    return pages
 
 
 def extra_metrics(wildcards):

@@ -212,7 +212,7 @@ rule plot_close_ups:
         mem_mb=memory(3000),
     params:
         validation=section("validation"),
-        contestants=contestant_names,
+        contestants=lambda wildcards: placed_by(wildcards.case),
         title=case_title,
         note=case_note,
     script:

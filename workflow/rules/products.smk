@@ -123,18 +123,11 @@ def reference_results(name):
     return path
 
 
-PRODUCT_FIGURES = ["plates", "iou", "areas", "slopes", "deviations", "scatter"]
-
-
 def comparison_targets(provinces):
-    """Every figure and table of the comparison, and the one over several provinces."""
+    """The page of the comparison, whose figures are those of the report, and what several
+    provinces show together."""
     compared_ones = [p for p in provinces if products_of(p)]
-    files = [
-        f"results/{p}/figures/products_{name}.png"
-        for p in compared_ones
-        for name in PRODUCT_FIGURES
-    ]
-    files += [f"results/{p}/comparison/comparison.html" for p in compared_ones]
+    files = [f"results/{p}/comparison/comparison.html" for p in compared_ones]
     if len(compared_ones) > 1:
         files += ["results/provinces/areas.csv", "results/provinces/areas.png"]
         files += ["results/provinces/iou.png"]
