@@ -14,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import uvloop
 from tile_shard import NAME, ZOOM, stored_tiles
 
 HEAD = b"HTTP/1.1 %d OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
@@ -84,4 +85,4 @@ class FastServer:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), float(sys.argv[2])))
+    uvloop.run(serve(Path(sys.argv[1]), float(sys.argv[2])))

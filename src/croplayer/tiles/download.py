@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
-from urllib.parse import quote
 
 import aiohttp
 import httpx
+import uvloop
 
 from cropbase.errors import CropError
 from cropbase.jobs import progress
-from cropbase.webmercator import quadkey
 from croplayer.settings.sources import XyzSource
+from croplayer.tiles.address import TileAddress
 from croplayer.tiles.errors import ProviderDownError, ProviderRefusedError, QuotaReachedError
 from croplayer.tiles.inspection import Inspector
 from croplayer.tiles.ledger import ABSENT, REJECTED, STORED, PendingTile, TileRecord
@@ -32,22 +31,6 @@ log = logging.getLogger(__name__)
 _COMMIT_SECONDS = 1.0
 _COMMIT_TILES = 500
 _HOPELESS_LIMIT = 20
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
-
-def tile_url(source: XyzSource, key: str | None, x: int, y: int) -> str:
-    """The address of a tile. It holds the API key: it must never be logged or stored."""
-    subdomains = source.subdomains
-    values = {
-        "z": str(source.zoom),
-        "x": str(x),
-        "y": str(y),
-        "-y": str((1 << source.zoom) - 1 - y),
-        "q": quadkey(source.zoom, x, y),
-        "s": subdomains[(x + y) % len(subdomains)] if subdomains else "",
-        "key": quote(key or "", safe=""),
-    }
-    return _PLACEHOLDER.sub(lambda found: values[found.group(1)], source.url)
 
 
 class _Job:
@@ -77,7 +60,7 @@ class Download:
         self.received_bytes = 0
         self._name = source_name
         self._source = source
-        self._key = key
+        self._address = TileAddress(source, key)
         self._store = store
         self._quota = quota
         self._trust_env = trust_env
@@ -164,7 +147,7 @@ class Download:
                 self._asking.add(task)
                 job.attempts += 1
                 self.requests += 1
-                url = tile_url(self._source, self._key, job.tile.x, job.tile.y)
+                url = self._address.of(job.tile.x, job.tile.y)
                 answer = await ask(client, url, _conditions(job.tile), self._source.timeout_seconds)
                 if isinstance(answer, Body):
                     answer = await inspector.judge(answer)
@@ -338,7 +321,7 @@ def run_download(download: Download, tiles: list[PendingTile]) -> None:
     # At lower levels these loggers may print addresses, and addresses hold API keys.
     for name in ("aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    asyncio.run(download.run(tiles))
+    uvloop.run(download.run(tiles))
 
 
 def _conditions(tile: PendingTile) -> dict[str, str]:

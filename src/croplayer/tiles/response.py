@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from urllib.parse import quote
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -85,12 +84,17 @@ async def ask(
 ) -> Answer | Body:
     """Make one request; never raises for what the network or provider does.
 
-    Returns the meaning of the answer, or the body of a 200, which `judge_image` tells.
+    `url` is escaped. Returns the meaning of the answer, or the body of a 200, which `judge_image`
+    tells.
     """
+    try:
+        address = URL(url, encoded=True)
+    except ValueError:
+        return Answer(Verdict.REFUSED, "the address made from sources.<name>.url is not valid")
     try:
         async with (
             asyncio.timeout(timeout_seconds),
-            client.get(_as_it_stands(url), headers=headers, allow_redirects=False) as response,
+            client.get(address, headers=headers, allow_redirects=False) as response,
         ):
             judged = judge_status(response.status, response.headers)
             if judged is not None:
@@ -106,14 +110,6 @@ async def ask(
         return Answer(Verdict.RETRY, f"connection failed ({type(error).__name__})")
     except RejectedImageError as error:
         return Answer(Verdict.RETRY, str(error))
-
-
-def _as_it_stands(url: str) -> URL:
-    """The address with its escapes untouched (a key may hold some), the rest escaped."""
-    try:
-        return URL(quote(url, safe="%/:?#[]@!$&'()*+,;=~"), encoded=True)
-    except ValueError:
-        raise aiohttp.InvalidURL("sources.<name>.url") from None
 
 
 def judge_status(status: int, headers: CIMultiDictProxy[str]) -> Answer | None:

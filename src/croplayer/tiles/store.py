@@ -14,6 +14,7 @@ from croplayer.tiles.ledger import (
     ABSENT,
     APPLICATION_ID,
     COLUMNS,
+    PAGE_BYTES,
     STORED,
     PendingTile,
     TileRecord,
@@ -47,6 +48,7 @@ class PartialStore:
                 check_same_thread=False,
             )
             try:
+                self._connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
                 # Exclusive: no shared memory (network file systems), and a second run is refused.
                 self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
                 self._connection.execute("PRAGMA journal_mode=WAL")
@@ -187,55 +189,61 @@ class PartialStore:
         """Commit a batch. Attempts add up over runs."""
         if not records:
             return
-        flip = (1 << self.zoom) - 1
         with store_errors(self.path):
-            run = self._connection.execute
-            run("BEGIN")
+            self._connection.execute("BEGIN")
             try:
-                for r in records:
-                    self._record_one(r, flip)
-                run("COMMIT")
+                self._record_images(
+                    [r for r in records if r.status == STORED and r.data is not None]
+                )
+                self._record_outcomes(records)
+                self._connection.execute("COMMIT")
             except sqlite3.Error:
                 if self._connection.in_transaction:
-                    run("ROLLBACK")
+                    self._connection.execute("ROLLBACK")
                 raise
 
-    def _record_one(self, r: TileRecord, flip: int) -> None:
-        run = self._connection.execute
-        where = (self.zoom, r.x, r.y)
-        if r.status == STORED and r.data is None:
-            run(
-                "UPDATE ledger SET status = 'stored', attempts = attempts + ?, fetched_at = ? "
-                "WHERE z = ? AND x = ? AND y = ?",
-                (r.attempts, r.fetched_at, *where),
-            )
-            return
-        if r.status == STORED:
-            run("INSERT OR IGNORE INTO images VALUES (?, ?)", (r.sha256, r.data))
-            run(
-                "INSERT OR REPLACE INTO map VALUES (?, ?, ?, ?)",
-                (self.zoom, r.x, flip - r.y, r.sha256),
-            )
-        elif r.status == ABSENT:
-            run(
-                "DELETE FROM map WHERE zoom_level = ? AND tile_column = ? AND tile_row = ?",
-                (self.zoom, r.x, flip - r.y),
-            )
-        run(
+    def _record_images(self, records: list[TileRecord]) -> None:
+        flip = (1 << self.zoom) - 1
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO images VALUES (?, ?)", ((r.sha256, r.data) for r in records)
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO map VALUES (?, ?, ?, ?)",
+            ((self.zoom, r.x, flip - r.y, r.sha256) for r in records),
+        )
+
+    def _record_outcomes(self, records: list[TileRecord]) -> None:
+        flip = (1 << self.zoom) - 1
+        here = "WHERE z = ? AND x = ? AND y = ?"
+        unchanged = [r for r in records if r.status == STORED and r.data is None]
+        self._connection.executemany(
+            "UPDATE ledger SET status = 'stored', attempts = attempts + ?, fetched_at = ? " + here,
+            ((r.attempts, r.fetched_at, self.zoom, r.x, r.y) for r in unchanged),
+        )
+        self._connection.executemany(
+            "DELETE FROM map WHERE zoom_level = ? AND tile_column = ? AND tile_row = ?",
+            ((self.zoom, r.x, flip - r.y) for r in records if r.status == ABSENT),
+        )
+        self._connection.executemany(
             "UPDATE ledger SET status = ?, reason = ?, format = ?, sha256 = ?, bytes = ?, "
-            "attempts = attempts + ?, fetched_at = ?, etag = ?, last_modified = ? "
-            "WHERE z = ? AND x = ? AND y = ?",
+            "attempts = attempts + ?, fetched_at = ?, etag = ?, last_modified = ? " + here,
             (
-                r.status,
-                r.reason,
-                r.format,
-                r.sha256,
-                None if r.data is None else len(r.data),
-                r.attempts,
-                r.fetched_at,
-                r.etag,
-                r.last_modified,
-                *where,
+                (
+                    r.status,
+                    r.reason,
+                    r.format,
+                    r.sha256,
+                    None if r.data is None else len(r.data),
+                    r.attempts,
+                    r.fetched_at,
+                    r.etag,
+                    r.last_modified,
+                    self.zoom,
+                    r.x,
+                    r.y,
+                )
+                for r in records
+                if r.status != STORED or r.data is not None
             ),
         )
 
@@ -249,6 +257,7 @@ class PartialStore:
             self._connection.execute("ATTACH ? AS done", (str(temporary),))
             try:
                 run = self._connection.execute
+                run(f"PRAGMA done.page_size={PAGE_BYTES}")
                 run("PRAGMA done.journal_mode=OFF")
                 run("PRAGMA done.synchronous=OFF")
                 run(f"PRAGMA done.application_id={APPLICATION_ID}")

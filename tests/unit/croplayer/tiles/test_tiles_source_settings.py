@@ -15,7 +15,7 @@ from croplayer.settings.mosaic import MosaicSettings
 from croplayer.settings.sources import MbtilesSource, RasterSource, Source, XyzSource
 from croplayer.tiles import check_source
 from croplayer.tiles.checks import api_key, raster_paths
-from croplayer.tiles.download import tile_url
+from croplayer.tiles.address import TileAddress
 from croplayer.tiles.errors import TermsNotAcceptedError, TileStoreError
 
 
@@ -111,8 +111,9 @@ def test_every_placeholder_is_filled() -> None:
         subdomains=("a", "b"),
         api_key_env="K",
     )
-    assert tile_url(source, "p/k+1", 3, 5) == "https://a.a.example/3/3/5/2/213?k=p%2Fk%2B1"
-    assert tile_url(source, "k", 4, 5).startswith("https://b.")
+    address = TileAddress(source, "p/k+1")
+    assert address.of(3, 5) == "https://a.a.example/3/3/5/2/213?k=p%2Fk%2B1"
+    assert address.of(4, 5).startswith("https://b.")
 
 
 def test_terms_must_be_accepted() -> None:
