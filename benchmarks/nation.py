@@ -63,6 +63,7 @@ def dry_run(names: list[str], words: list[str], real: Path) -> list[dict] | None
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "data"
         make_data_root(root, names, real)
+        load = os.getloadavg()[0]
         used, wall, output = plan(Path(scratch) / "run", root, words)
     jobs, shards = count(output, "total"), count(output, "integrate_shard")
     seconds = used.ru_utime + used.ru_stime
@@ -70,7 +71,7 @@ def dry_run(names: list[str], words: list[str], real: Path) -> list[dict] | None
     what = f"{len(names)} provinces, {shards} shards, two sources"
     return [
         row(f"dry run of {what}", seconds, None, SECONDS_BAR, seconds <= SECONDS_BAR, jobs,
-            note=f"{jobs} jobs; {wall:.0f} s of the clock on a machine with other work"),
+            note=f"{jobs} jobs; {wall:.0f} s of the clock, load average {load:.1f}"),
         row(f"memory of the dry run of {what}", gib, None, GIB_BAR, gib <= GIB_BAR, jobs,
             unit="GiB"),
     ]  # fmt: skip

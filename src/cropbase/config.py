@@ -87,8 +87,10 @@ def extended_layers(
     return layers[::-1]
 
 
-def fill_placeholders(values: dict[str, Any], *, results: str, name: str) -> dict[str, Any]:
-    """Replace {data_root}, {results} and {name} in every text of a configuration.
+def fill_placeholders(
+    values: dict[str, Any], *, results: str, name: str, folder: str | Path
+) -> dict[str, Any]:
+    """Replace {data_root}, {results}, {name} and {config} in every text of a configuration.
 
     The data root is the environment variable `DATA_ROOT_VARIABLE`, else the key `data_root`, else
     `data`; the key is set to it. Other braces (those of tile addresses) stay as they are.
@@ -96,7 +98,12 @@ def fill_placeholders(values: dict[str, Any], *, results: str, name: str) -> dic
     root = os.environ.get(DATA_ROOT_VARIABLE) or values.get("data_root") or "data"
     if not isinstance(root, str):
         return values  # the check of the values says what is wrong with it
-    names = {"{data_root}": root, "{results}": results, "{name}": name}
+    names = {
+        "{data_root}": root,
+        "{results}": results,
+        "{name}": name,
+        "{config}": str(folder),
+    }
 
     def filled(value: Any) -> Any:
         if isinstance(value, str):

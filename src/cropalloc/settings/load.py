@@ -21,7 +21,7 @@ def load_case(name: str, folder: str | Path = "config", results: str = "results"
 
     `<folder>/allocation/default.yaml`, then the case that it extends (and the one that this
     extends), then the case's own file. In any text {data_root} stands for the data root, {results}
-    for `<results>/<name>` and {name} for the name.
+    for `<results>/<name>`, {name} for the name and {config} for `folder`.
 
     Raises ConfigError with every fault of the files in one message.
     """
@@ -33,7 +33,7 @@ def load_case(name: str, folder: str | Path = "config", results: str = "results"
 
     layers = [(default, read_yaml(default)), *extended_layers(name, file_of)]
     values = overlay(*(values for _, values in layers))
-    values = fill_placeholders(values, results=f"{results}/{name}", name=name)
+    values = fill_placeholders(values, results=f"{results}/{name}", name=name, folder=folder)
     return validate(
         Case,
         values,

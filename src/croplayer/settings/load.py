@@ -71,8 +71,9 @@ def load_settings(name: str, folder: str | Path = "config", results: str = "resu
     """Read, overlay, expand and check the configuration of province `name`.
 
     `<folder>/default.yaml`, then the nation that the province extends, if any, then the province's
-    own file. In any text {data_root} stands for the data root, {results} for `<results>/<name>`
-    and {name} for the name; other braces (those of tile addresses) stay as they are.
+    own file. In any text {data_root} stands for the data root, {results} for `<results>/<name>`,
+    {name} for the name and {config} for `folder`; other braces (those of tile addresses) stay as
+    they are.
 
     Raises ConfigError with every fault of the files in one message.
     """
@@ -85,5 +86,5 @@ def load_settings(name: str, folder: str | Path = "config", results: str = "resu
 
     layers = [(default, read_yaml(default)), *extended_layers(name, file_of)]
     values = overlay(*(values for _, values in layers))
-    values = fill_placeholders(values, results=f"{results}/{name}", name=name)
+    values = fill_placeholders(values, results=f"{results}/{name}", name=name, folder=folder)
     return validate(Settings, values, files=[path for path, _ in layers])

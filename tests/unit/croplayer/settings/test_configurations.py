@@ -62,6 +62,8 @@ def test_placeholders_are_filled_and_tile_addresses_left_alone(folder, monkeypat
     settings = load_settings("demo", folder, results="out")
     assert str(settings.province.boundary) == "out/demo/generated/province.gpkg"
     assert "{z}/{x}/{y}" in settings.sources["summer"].url
+    # A copy of the configuration elsewhere brings its own catalogue.
+    assert settings.comparison.catalogue == folder / "products.yaml"
 
 
 def test_the_environment_wins_over_the_data_root_of_the_file(folder, monkeypatch):

@@ -14,8 +14,8 @@ from cropbase.errors import ConfigError, DependencyError, InputError
 from croplayer.settings.mosaic import MosaicSettings
 from croplayer.settings.sources import MbtilesSource, RasterSource, Source, XyzSource
 from croplayer.tiles import check_source
-from croplayer.tiles.checks import api_key, raster_paths
 from croplayer.tiles.address import TileAddress
+from croplayer.tiles.checks import api_key, raster_paths
 from croplayer.tiles.errors import TermsNotAcceptedError, TileStoreError
 
 
