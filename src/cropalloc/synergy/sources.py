@@ -35,7 +35,6 @@ class Told:
     added_for_unusable_ha: float = 0.0
     cut_to_pixel_ha: float = 0.0
     unusable_ha: float = 0.0
-    cells_seen: int = 0
 
 
 class SourceMap:
@@ -92,7 +91,6 @@ class SourceMap:
         self.told.counted_ha += float(land[known].sum())
         self.told.added_for_unusable_ha += float((grown - land)[known].sum())
         self.told.unusable_ha += float(unusable.sum())
-        self.told.cells_seen += int(known.sum())
         return result
 
     def _read(

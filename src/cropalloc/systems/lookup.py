@@ -45,10 +45,6 @@ class Hierarchy:
             yield unit
         yield EVERYWHERE
 
-    def descend_from(self, ancestor: str) -> set[str]:
-        """The unit and all units below it."""
-        return {unit for unit in self.levels if ancestor in set(self.upwards(unit))}
-
 
 Values = dict[tuple[str, str], float]
 """(unit id, crop) -> value."""
