@@ -1,32 +1,20 @@
-"""The loop of active learning, simulated: choose windows, label them from the truth, learn."""
+"""The loop of active learning, simulated: choose extents, label them from the truth, learn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import xgboost
+from active_learning_choice import Signs, next_extents, signs_of_doubt
 from active_learning_pools import Pool
 
-from croplayer.active.choosing.kcentre import standardised
-from croplayer.active.choosing.signals import entropy_bits
-from croplayer.active.choosing.strata import assign_strata
-from croplayer.active.choosing.strategy import (
-    choose_diverse,
-    priorities,
-    quotas_of,
-    strengths,
-)
 from croplayer.settings.active import ActiveSettings
-
-SIGN_PIXELS = 16
-"""Pixels of a window from which its signs are taken: enough to rank it."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Windows labelled at the start, in each round, and rounds."""
+    """Windows labelled at the start, in each round, and rounds: the labels of random sampling."""
 
     start: int
     batch: int
@@ -73,47 +61,76 @@ def iou(mapped: np.ndarray, truth: np.ndarray) -> float:
     return np.count_nonzero(mapped & truth) / max(np.count_nonzero(mapped | truth), 1)
 
 
-def simulate(
-    pool: Pool,
-    budget: Budget,
-    *,
-    seed: int,
-    strategy: ActiveSettings | None,
-    errors_known: bool = False,
-) -> list[tuple[int, float]]:
-    """(windows labelled, IoU on the held-out windows) after each round.
+@dataclass(frozen=True)
+class Way:
+    """How labels are taken.
+
+    whole : in whole windows of `Budget`, not in the smaller extents that they are cut into.
+    strategy : how extents are chosen; None draws at random.
+    signs : what the strategy sees.
+    reach : how many times the area of the budget is labelled.
+    """
+
+    whole: bool = False
+    strategy: ActiveSettings | None = None
+    signs: Signs = signs_of_doubt
+    reach: int = 1
+
+
+def simulate(pool: Pool, parts: int, budget: Budget, way: Way, *, seed: int) -> list[float]:
+    """IoU on the held-out blocks at the start and after each round.
 
     Parameters
     ----------
-    seed : of the windows at the start, of random batches and of the learner; fold `seed` modulo
-        the number of folds is held out. The windows at the start are the same for any strategy.
-    strategy : how batches are chosen; None draws them at random.
-    errors_known : put the true share of wrong pixels in the place of all signs, which nobody can
-        know: how much any better sign could add.
+    pool : extents, `parts` x `parts` of which follow each other and make a window of `budget`.
+    seed : of the windows at the start, of random draws and of the learner; fold `seed` modulo the
+        number of folds is held out. The windows at the start are the same for any way, and whole.
     """
     rng = np.random.default_rng(seed)
     held = pool.fold == seed % (pool.fold.max() + 1)
     candidates = np.flatnonzero(~held & pool.usable.any(axis=1))
-    labelled = list(rng.choice(candidates, budget.start, replace=False))
+    labelled = _draw_whole(candidates, budget.start, parts, rng)
     learner, curve = Learner(seed), []
-    places = standardised(embeddings(pool))
-    for number in range(budget.rounds + 1):
-        rows = np.array(labelled)
-        known = pool.usable[rows]
+    rounds = (budget.total * way.reach - budget.start) // budget.batch
+    for number in range(rounds + 1):
+        known = pool.usable[labelled]
         learner.fit(
-            pool.features[rows][known].reshape(-1, pool.features.shape[-1]),
-            np.repeat(pool.labels[rows, None], known.shape[1], axis=1)[known].ravel(),
+            pool.features[labelled][known].reshape(-1, pool.features.shape[-1]),
+            np.repeat(pool.labels[labelled, None], known.shape[1], axis=1)[known].ravel(),
         )
-        curve.append((len(labelled), score(pool, np.flatnonzero(held), learner)))
-        if number == budget.rounds:
-            return curve
-        left = np.setdiff1d(candidates, rows)
-        if strategy is None:
-            labelled += list(rng.choice(left, budget.batch, replace=False))
-        else:
-            signs = (true_errors if errors_known else signs_of)(pool, left, learner)
-            labelled += list(next_batch(pool, signs, left, rows, places, budget.batch, strategy))
+        curve.append(score(pool, np.flatnonzero(held), learner))
+        if number < rounds:
+            left = np.setdiff1d(candidates, labelled)
+            more = _next_batch(pool, left, parts, learner, budget, way, rng)
+            labelled = np.concatenate([labelled, more])
     return curve
+
+
+def _next_batch(
+    pool: Pool,
+    left: np.ndarray,
+    parts: int,
+    learner: Learner,
+    budget: Budget,
+    way: Way,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """The extents that are labelled next."""
+    if way.whole:
+        return _draw_whole(left, budget.batch, parts, rng)
+    count = budget.batch * parts**2
+    if way.strategy is None:
+        return rng.choice(left, count, replace=False)
+    return next_extents(pool, left, learner.probability, count, way.strategy, way.signs, rng)
+
+
+def _draw_whole(
+    extents: np.ndarray, count: int, parts: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The extents of `count` random windows, all of whose extents are in `extents`."""
+    each = parts**2
+    drawn = rng.choice(extents[extents % each == 0], count, replace=False)
+    return (drawn[:, None] + np.arange(each)).ravel()
 
 
 def score(pool: Pool, rows: np.ndarray, learner: Learner) -> float:
@@ -122,63 +139,3 @@ def score(pool: Pool, rows: np.ndarray, learner: Learner) -> float:
     mapped = learner.probability(pool.features[rows][known]) >= 0.5
     truth = np.repeat(pool.labels[rows, None], known.shape[1], axis=1)[known]
     return iou(mapped, truth)
-
-
-def signs_of(pool: Pool, rows: np.ndarray, learner: Learner) -> pd.DataFrame:
-    """The signs of a wrong map that a simulation can have: uncertainty and disagreement."""
-    probability, usable = _some_pixels(pool, rows, learner), pool.usable[rows]
-    doubt = np.where(usable[..., None], entropy_bits(probability), np.nan)
-    signs = pd.DataFrame({"uncertainty": np.nanmean(doubt, axis=(1, 2))})
-    if usable.shape[1] == 2:
-        maps = probability >= 0.5
-        differ = (maps[:, 0] != maps[:, 1]).mean(axis=1)
-        signs["disagreement"] = np.where(usable.all(axis=1), differ, np.nan)
-    return signs
-
-
-def true_errors(pool: Pool, rows: np.ndarray, learner: Learner) -> pd.DataFrame:
-    """The true share of wrong pixels, as if it were the uncertainty."""
-    maps = _some_pixels(pool, rows, learner) >= 0.5
-    truth = pool.labels[rows][:, None, :: _step(pool)]
-    wrong = np.where(pool.usable[rows][..., None], maps != truth, np.nan)
-    return pd.DataFrame({"uncertainty": np.nanmean(wrong, axis=(1, 2))})
-
-
-def _some_pixels(pool: Pool, rows: np.ndarray, learner: Learner) -> np.ndarray:
-    return learner.probability(pool.features[rows][:, :, :: _step(pool)])
-
-
-def _step(pool: Pool) -> int:
-    return max(pool.labels.shape[1] // SIGN_PIXELS, 1)
-
-
-def next_batch(
-    pool: Pool,
-    signs: pd.DataFrame,
-    left: np.ndarray,
-    labelled: np.ndarray,
-    places: np.ndarray,
-    count: int,
-    settings: ActiveSettings,
-) -> np.ndarray:
-    """The windows that the project's strategy chooses, by the project's own functions."""
-    facts = pd.DataFrame({"slope": pool.slope[left], "coverage_type": None})
-    strata = assign_strata(facts, settings.strata)
-    shares = {stratum.name: stratum.share for stratum in settings.strata}
-    priority = priorities(strengths(signs), settings.weights.model_dump())
-    chosen, _ = choose_diverse(
-        priority=priority.to_numpy(),
-        strata=strata,
-        quotas=quotas_of(strata, shares, count),
-        embeddings=places[left],
-        labelled=places[labelled],
-        diversity=settings.diversity,
-    )
-    return left[chosen]
-
-
-def embeddings(pool: Pool) -> np.ndarray:
-    """(windows, dimensions): mean and spread of the pixel features of the first usable source."""
-    first = pool.usable.argmax(axis=1)
-    pixels = pool.features[np.arange(len(first)), first]
-    return np.concatenate([pixels.mean(axis=1), pixels.std(axis=1)], axis=1)

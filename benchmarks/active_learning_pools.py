@@ -1,13 +1,15 @@
 """Pools of labelled windows for the simulation of active learning: truth that is held back.
 
 A pool holds windows of equal area, the unit of labelling. Of every window it keeps a lattice of
-pixels with features of colour and texture, and their true labels.
+pixels with features of colour and texture, and their true labels. A window can be cut into smaller
+ones, which together hold the same pixels.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -41,7 +43,8 @@ class Pool:
     features : (windows, sources, pixels, features) float32.
     usable : (windows, sources) bool, whether the source shows the ground there.
     labels : (windows, pixels) bool, the truth.
-    site : (windows,) int, what is held out together: an image, or a block.
+    site : (windows,) int, the block that a window lies in, which is held out as one; an image where
+        there are no blocks.
     fold : (windows,) int, the fold of the site.
     slope : (windows,) float64, degrees; NaN where there is no terrain.
     area_ha : area of a window, hectares (the mean: they differ by less than a percent).
@@ -55,6 +58,31 @@ class Pool:
     fold: np.ndarray
     slope: np.ndarray
     area_ha: float
+
+
+def cut_smaller(pool: Pool, parts: int) -> Pool:
+    """The same ground in `parts` x `parts` windows of each, which follow each other."""
+    count = len(pool.labels)
+    edge = math.isqrt(pool.labels.shape[1])
+    size = edge // parts
+
+    def cut_pixels(array: np.ndarray) -> np.ndarray:
+        """(windows, pixels) numbers -> (smaller windows, their pixels)."""
+        lattice = array.reshape(count, parts, size, parts, size).swapaxes(2, 3)
+        return lattice.reshape(count * parts**2, size**2)
+
+    pixels = cut_pixels(np.arange(count * edge**2))
+    window, place = np.divmod(pixels, edge**2)
+    return replace(
+        pool,
+        features=pool.features[window[:, :1], :, place].swapaxes(1, 2),
+        usable=np.repeat(pool.usable, parts**2, axis=0),
+        labels=pool.labels[window, place],
+        site=np.repeat(pool.site, parts**2),
+        fold=np.repeat(pool.fold, parts**2),
+        slope=np.repeat(pool.slope, parts**2),
+        area_ha=pool.area_ha / parts**2,
+    )
 
 
 def pixel_features(rgb: np.ndarray) -> np.ndarray:

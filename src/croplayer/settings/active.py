@@ -10,6 +10,8 @@ from cropbase.config import Section
 from croplayer.blocks.classes import COVERAGE_TYPES
 
 Share = Annotated[float, Field(ge=0, le=1)]
+MOST_WINDOWS = 256
+"""Most windows along the edge of a block."""
 
 
 class SignalWeights(Section):
@@ -90,12 +92,21 @@ class ActiveSettings(Section):
         description="kinds of blocks and their shares; the last one must take every block",
     )
     windows_per_edge: int = Field(
-        8,
+        72,
         ge=1,
-        le=64,
-        description="a block is cut into so many times so many windows, and one of them is "
-        "suggested as the extent to label; 1 suggests whole blocks; must divide "
-        "grid.pixels_per_block",
+        le=MOST_WINDOWS,
+        description="a block is cut into so many times so many windows, some of which are "
+        "suggested as the extents to label; 72 makes them about 75 m wide, 1 suggests whole "
+        "blocks; must divide grid.pixels_per_block",
+    )
+    extents_per_block: int = Field(
+        16, ge=1, le=10_000, description="windows of a block that are suggested as extents to label"
+    )
+    extent_power: NonNegativeFloat = Field(
+        4.0,
+        description="a window's chance to be drawn grows with this power of its strength (the "
+        "weighted mean of its signs' percentiles in its block): 0 draws plainly, a large number "
+        "takes the most doubtful windows alone, which are often of one kind",
     )
     chips_per_edge: int = Field(
         3,

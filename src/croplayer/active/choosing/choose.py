@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from cropbase.atomic import atomic_path
-from cropbase.tables import write_table
+from cropbase.tables import read_geotable, write_table
 from cropbase.vectors import write_geopackage
 from croplayer.active.choosing.embedding import embed_blocks
 from croplayer.active.choosing.facts import CANDIDATE, gather_facts, shards_in
-from croplayer.active.choosing.measure import Product, measure_blocks
+from croplayer.active.choosing.measure import Product, measure_blocks, measure_windows
 from croplayer.active.choosing.selection import select
 from croplayer.active.choosing.strategy import SIGNALS
-from croplayer.active.choosing.windows import suggest_windows
+from croplayer.active.choosing.windows import check_windows, suggest_windows
 from croplayer.grid import BlockGrid
 from croplayer.grid.planning import read_plan
 from croplayer.segmentation import storage
@@ -61,26 +61,26 @@ def choose_blocks(
         `state` whether it could be chosen and if not why.
     chosen : written: GeoPackage of the chosen blocks, ranked (columns: docs/active_learning.md).
     table : written: the same as CSV, without geometry.
-    suggested : written: GeoPackage of one window a chosen block, the extent to label.
+    suggested : written: GeoPackage of some windows of each chosen block, the extents to label.
     quality, terrain, semantic, extents : tables of the stages; what is not there is left out of
         the choice (without extents nothing counts as labelled).
     products : existing products that the map is put beside, see `measure_blocks`.
 
-    Returns what `chosen` holds: fewer blocks than wanted, or none, if no more are left.
+    Returns what `chosen` holds: fewer blocks than wanted, or none, if no more are left. Raises
+    ConfigError if windows_per_edge does not divide a block, and what `measure_blocks` raises.
     """
+    check_windows(grid, settings)
     plan = read_plan(blocks)
     shards = shards_in(plan, grid)
-    measured = measure_blocks(
-        blocks=shards,
-        probability=_by_shard(probability),
-        masks=_by_shard(masks),
-        grid=grid,
-        settings=settings,
-        products=products,
-    )
+    rasters = {
+        "probability": _by_shard(probability),
+        "masks": _by_shard(masks),
+        "grid": grid,
+        "products": products,
+    }
     facts = gather_facts(
         plan=plan,
-        measured=measured.table,
+        measured=measure_blocks(blocks=shards, **rasters),
         settings=settings,
         quality=quality,
         terrain=terrain,
@@ -98,10 +98,12 @@ def choose_blocks(
     rng = np.random.default_rng([settings.seed, label_round])
     facts, ranked = select(facts, places, settings, rng)
     write_table(facts, scores)
-    extent = suggest_windows(ranked, facts, measured, grid, settings, rng)
-    ranked["extent_inclusion_probability"] = (
-        ranked["inclusion_probability"] / settings.windows_per_edge**2
-    )
+    pairs = list(zip(ranked["block_id"], ranked["source"], strict=True))
+    signs = measure_windows(chosen=pairs, settings=settings, **rasters)
+    done = None if extents is None else read_geotable(extents).to_crs(4326).geometry
+    extent = suggest_windows(ranked, facts, signs, grid, settings, rng, done)
+    chances = extent.drop_duplicates("block_id").set_index("block_id")["inclusion_probability"]
+    ranked["extent_inclusion_probability"] = ranked["block_id"].map(chances)
     result = _with_geometry(_in_order(ranked), plan)
     can = facts.loc[facts["state"] == CANDIDATE, "block_id"]
     metadata = {

@@ -1,8 +1,8 @@
-"""The signs of a wrong map of every block and source, read from the rasters block by block."""
+"""The signs of a wrong map of blocks and of their windows, read from the rasters block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cropbase.errors import CompletenessError, ConfigError
+from cropbase.errors import CompletenessError
 from cropbase.jobs import progress
 from cropbase.rasters import open_raster
 from croplayer.active.choosing.signals import histograms, mean_uncertainty, share_where
@@ -26,31 +26,14 @@ Product = tuple[ProductRaster, Sequence[Path]]
 """What the codes of an existing product mean, and its files."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What the rasters say of every block and source.
-
-    table : a row a block and source: block_id, source, valid_share, entropy (mean over the pixels,
-        bits), margin (mean of |2p - 1|), disagreement (share of the pixels that only one of the
-        two sources maps), consistency (IoU of their maps), and `product_<name>` for each product
-        (share of the pixels where it differs).
-    windows : (block_id, source) -> sign -> (windows_per_edge, windows_per_edge) float64, the same
-        signs of every window of the block.
-    """
-
-    table: pd.DataFrame
-    windows: dict[tuple[str, str], dict[str, np.ndarray]]
-
-
 def measure_blocks(
     *,
     blocks: Mapping[str, Sequence[Block]],
     probability: Mapping[str, Mapping[str, Path]],
     masks: Mapping[str, Mapping[str, Path]],
     grid: BlockGrid,
-    settings: ActiveSettings,
     products: Mapping[str, Product] | None = None,
-) -> Measured:
+) -> pd.DataFrame:
     """Read probabilities, masks and products once, a block at a time.
 
     Parameters
@@ -59,71 +42,106 @@ def measure_blocks(
     probability, masks : source -> shard -> raster (uint8 0-250 and 255; uint8 0, 1 and 255).
     products : name -> what its codes mean, and its files in their order of precedence.
 
-    Raises ConfigError if windows_per_edge does not divide a block, InputError for rasters that
-    cannot be used, CompletenessError if a shard has no raster.
+    Returns
+    -------
+    A row a block and source: block_id, source, valid_share, entropy (mean over the pixels, bits),
+    margin (mean of |2p - 1|), disagreement (share of the pixels that only one of the two sources
+    maps), consistency (IoU of their maps), and `product_<name>` for each product (share of the
+    pixels where it differs).
+
+    Raises InputError for rasters that cannot be used, CompletenessError if a shard has no raster.
     """
-    per_edge = settings.windows_per_edge
-    if grid.pixels_per_block % per_edge:
-        raise ConfigError(
-            "active.windows_per_edge does not divide grid.pixels_per_block",
-            given=f"{per_edge} windows, {grid.pixels_per_block} pixels",
-            allowed=", ".join(str(n) for n in range(1, 65) if grid.pixels_per_block % n == 0),
-        )
     rows: list[dict] = []
-    windows: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    with ExitStack() as stack:
-        readers = {
-            name: stack.enter_context(ProductReader(raster, files, grid))
-            for name, (raster, files) in (products or {}).items()
-        }
+    with _Reader(probability, masks, products, grid) as reader:
         every = [(shard, block) for shard, members in blocks.items() for block in members]
-        reader = _Shards(probability, masks, grid)
-        stack.callback(reader.close)
         for shard, block in progress(every, what="signs of a wrong map", unit="blocks"):
-            for row, signs in _measure_block(reader, shard, block, readers, grid, settings):
-                rows.append(row)
-                windows[row["block_id"], row["source"]] = signs
-    return Measured(pd.DataFrame(rows), windows)
+            pixels = reader.read(shard, block)
+            consistency = _consistency(pixels)
+            for source, (_, valid) in pixels.maps.items():
+                counts = histograms(pixels.stored[source], 1)
+                row = {"block_id": grid.block_id(block), "source": source}
+                row["valid_share"] = float(valid.mean())
+                row["entropy"] = float(mean_uncertainty(counts, "entropy")[0, 0])
+                row["margin"] = 1 - float(mean_uncertainty(counts, "margin")[0, 0])
+                differences = _differences(pixels, source, 1)
+                row |= {name: float(share[0, 0]) for name, share in differences.items()}
+                rows.append(row | {"consistency": consistency})
+    return pd.DataFrame(rows)
 
 
-def _measure_block(
-    reader: _Shards,
-    shard: str,
-    block: Block,
-    products: Mapping[str, ProductReader],
+def measure_windows(
+    *,
+    chosen: Sequence[tuple[str, str]],
+    probability: Mapping[str, Mapping[str, Path]],
+    masks: Mapping[str, Mapping[str, Path]],
     grid: BlockGrid,
     settings: ActiveSettings,
-) -> Iterator[tuple[dict, dict[str, np.ndarray]]]:
-    """(row, signs of the windows) of each source."""
+    products: Mapping[str, Product] | None = None,
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """The same signs of every window of some blocks.
+
+    Parameters
+    ----------
+    chosen : (block_id, source). The others as `measure_blocks`.
+
+    Returns
+    -------
+    (block_id, source) -> a row a window, counted from the north-west, row by row: uncertainty (as
+    configured; missing without imagery), disagreement, and product (mean over the products).
+    """
     per_edge = settings.windows_per_edge
-    window = grid.block_window(block)
-    known = {source: reader.mask(shard, source, window) for source in reader.sources}
-    mapped = {name: _cropland(product, window) for name, product in products.items()}
-    shared = {"disagreement": np.nan, "consistency": np.nan}
-    disputed = np.full((per_edge, per_edge), np.nan)
-    if len(known) == 2:
-        (first, valid_first), (second, valid_second) = known.values()
+    found: dict[tuple[str, str], pd.DataFrame] = {}
+    with _Reader(probability, masks, products, grid) as reader:
+        # In the order of the shards, each of which is opened once.
+        places = [(grid.parse_block_id(block_id), source) for block_id, source in chosen]
+        places = sorted((grid.shard_id(block), block, source) for block, source in places)
+        for shard, block, source in progress(places, what="extents to label", unit="blocks"):
+            pixels = reader.read(shard, block)
+            counts = histograms(pixels.stored[source], per_edge)
+            signs = {"uncertainty": mean_uncertainty(counts, settings.uncertainty)}
+            signs |= _differences(pixels, source, per_edge)
+            table = pd.DataFrame({name: values.ravel() for name, values in signs.items()})
+            of_products = [name for name in table if name.startswith("product_")]
+            if of_products:
+                table["product"] = table[of_products].mean(axis=1)
+            found[grid.block_id(block), source] = table.drop(columns=of_products)
+    return found
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """What the rasters hold of one block; every array is (rows, columns).
+
+    stored : source -> uint8 probability, 0-250 and 255.
+    maps : source -> (cropland, valid), bool.
+    products : name -> (cropland, known), bool.
+    """
+
+    stored: dict[str, np.ndarray]
+    maps: dict[str, tuple[np.ndarray, np.ndarray]]
+    products: dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def _differences(pixels: _Pixels, source: str, per_edge: int) -> dict[str, np.ndarray]:
+    """`disagreement` of the sources (missing unless there are two) and `product_<name>`: share of
+    the pixels of each window that differ, (per_edge, per_edge) float64."""
+    shares = {"disagreement": np.full((per_edge, per_edge), np.nan)}
+    if len(pixels.maps) == 2:
+        (first, valid_first), (second, valid_second) = pixels.maps.values()
         both = valid_first & valid_second
-        disputed = share_where(first != second, both, per_edge)
-        shared["disagreement"] = float(share_where(first != second, both, 1)[0, 0])
-        shared["consistency"] = compare_masks(first, valid_first, second, valid_second)[0]
-    for source, (cropland, valid) in known.items():
-        counts = histograms(reader.probability(shard, source, window), per_edge)
-        row = {"block_id": grid.block_id(block), "source": source}
-        row["valid_share"] = float(valid.mean())
-        whole = counts.sum(axis=(0, 1))
-        row["entropy"] = float(mean_uncertainty(whole, "entropy"))
-        row["margin"] = 1 - float(mean_uncertainty(whole, "margin"))
-        row |= shared
-        signs = {
-            "uncertainty": mean_uncertainty(counts, settings.uncertainty),
-            "disagreement": disputed,
-        }
-        for name, (crop, there) in mapped.items():
-            differs, comparable = crop != cropland, there & valid
-            row[f"product_{name}"] = float(share_where(differs, comparable, 1)[0, 0])
-            signs[f"product_{name}"] = share_where(differs, comparable, per_edge)
-        yield row, signs
+        shares["disagreement"] = share_where(first != second, both, per_edge)
+    cropland, valid = pixels.maps[source]
+    for name, (crop, there) in pixels.products.items():
+        shares[f"product_{name}"] = share_where(crop != cropland, there & valid, per_edge)
+    return shares
+
+
+def _consistency(pixels: _Pixels) -> float:
+    """IoU of the maps of the two sources; NaN unless there are two."""
+    if len(pixels.maps) != 2:
+        return np.nan
+    (first, valid_first), (second, valid_second) = pixels.maps.values()
+    return compare_masks(first, valid_first, second, valid_second)[0]
 
 
 def _cropland(product: ProductReader, window: PixelWindow) -> tuple[np.ndarray, np.ndarray]:
@@ -134,39 +152,54 @@ def _cropland(product: ProductReader, window: PixelWindow) -> tuple[np.ndarray, 
     return cropland, cropland | (states == OUT)
 
 
-class _Shards:
-    """The rasters of one shard at a time, opened once."""
+class _Reader:
+    """Rasters and products, block by block; the rasters of one shard at a time are open."""
 
     def __init__(
         self,
         probability: Mapping[str, Mapping[str, Path]],
         masks: Mapping[str, Mapping[str, Path]],
+        products: Mapping[str, Product] | None,
         grid: BlockGrid,
     ) -> None:
-        self.sources = list(probability)
         self._paths = {"probability": probability, "mask": masks}
         self._grid = grid
         self._shard: str | None = None
-        self._open = ExitStack()
+        self._open, self._always = ExitStack(), ExitStack()
         self._rasters: dict[tuple[str, str], object] = {}
+        self._products = {
+            name: self._always.enter_context(ProductReader(raster, files, grid))
+            for name, (raster, files) in (products or {}).items()
+        }
 
-    def probability(self, shard: str, source: str, window) -> np.ndarray:
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+        self._always.close()
+
+    def read(self, shard: str, block: Block) -> _Pixels:
+        """All that is known of the pixels of a block."""
+        window, sources = self._grid.block_window(block), self._paths["probability"]
+        return _Pixels(
+            {source: self._probability(shard, source, window) for source in sources},
+            {
+                source: read_mask(self._raster("mask", shard, source), self._grid, window)
+                for source in sources
+            },
+            {name: _cropland(product, window) for name, product in self._products.items()},
+        )
+
+    def _probability(self, shard: str, source: str, window: PixelWindow) -> np.ndarray:
         """uint8 (rows, columns), 255 outside the raster."""
         values, inside = read_window(self._raster("probability", shard, source), self._grid, window)
         return np.where(inside, values[0], np.uint8(255))
 
-    def mask(self, shard: str, source: str, window) -> tuple[np.ndarray, np.ndarray]:
-        """(cropland, valid), each bool (rows, columns)."""
-        return read_mask(self._raster("mask", shard, source), self._grid, window)
-
-    def close(self) -> None:
-        """Close the rasters of the shard read last."""
-        self._open.close()
-        self._rasters.clear()
-
     def _raster(self, stage: str, shard: str, source: str):
         if shard != self._shard:
-            self.close()
+            self._open.close()
+            self._rasters.clear()
             self._shard = shard
         if (stage, source) not in self._rasters:
             paths = self._paths[stage][source]
