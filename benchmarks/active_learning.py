@@ -39,8 +39,8 @@ BAR = 0.5
 STEP = 4
 """Every fourth pixel of a window, along both axes, is learned from."""
 FULL, QUICK = Budget(start=32, batch=32, rounds=7), Budget(start=16, batch=16, rounds=3)
-REACH = {RANDOM: 4, SMALL: 2, STRATEGY: 2, ORACLE: 1}
-"""Labels of each way as a multiple of the budget: how the saving depends on the budget."""
+DOUBLINGS = {RANDOM: 2, SMALL: 1, STRATEGY: 1, ORACLE: 0}
+"""How often each way doubles the budget at its end: how the saving depends on the budget."""
 BUDGETS = (0.25, 0.5, 1, 2, 4)
 """Random sampling's labels beside the budget, for each of which the saving is told."""
 
@@ -99,13 +99,12 @@ def simulated(make: Callable[[], Pool | None], size: Size, full: bool) -> list[d
     extents = cut_smaller(pool, size.parts)
     curves = {}
     for name, choice in ways.items():
-        way = Way(**choice, reach=REACH[name] if full else 1)
+        way = Way(**choice, doublings=DOUBLINGS[name] if full else 0)
         runs = [simulate(extents, size.parts, budget, way, seed=seed) for seed in range(seeds)]
         curves[name] = np.array(runs)
-    counts = budget.start + budget.batch * np.arange(curves[RANDOM].shape[1])
-    labelled = counts * pool.area_ha
+    labelled = np.array(budget.counts(DOUBLINGS[RANDOM] if full else 0)) * pool.area_ha
     bar = BAR if full else None
-    whole = np.searchsorted(counts, budget.total)
+    whole = budget.rounds
     return [
         compared(pool, size, labelled, curves, peer=RANDOM, whole=whole, bar=bar)
         | {

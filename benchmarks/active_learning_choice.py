@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from active_learning_pools import Pool
 
-from croplayer.active.choosing.kcentre import standardised
 from croplayer.active.choosing.signals import entropy_bits
 from croplayer.active.choosing.strata import assign_strata
 from croplayer.active.choosing.strategy import (
@@ -36,13 +35,20 @@ ONE, ALL = slice(None, None, 100), slice(None)
 def next_extents(
     pool: Pool,
     left: np.ndarray,
+    places: np.ndarray,
     probability: Probability,
     count: int,
     settings: ActiveSettings,
     signs_of: Signs,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """`count` of the windows `left`: as many in each of the chosen blocks as settings say."""
+    """`count` of the windows `left`: as many in each of the chosen blocks as settings say, or more
+    where there are too few blocks.
+
+    Parameters
+    ----------
+    places : (blocks, dimensions) float64, `embeddings` on one scale.
+    """
     weights = settings.weights.model_dump()
     signs = signs_of(pool, left, probability, ONE).groupby(pool.site[left]).mean()
     blocks = signs.index.to_numpy()
@@ -51,12 +57,11 @@ def next_extents(
     strata = assign_strata(facts, settings.strata)
     shares = {stratum.name: stratum.share for stratum in settings.strata}
     wanted = min(-(-count // settings.extents_per_block), len(blocks))
-    places = standardised(embeddings(pool))[blocks]
     chosen, _ = choose_diverse(
         priority=priorities(strengths(signs), weights).to_numpy(),
         strata=strata,
         quotas=quotas_of(strata, shares, wanted),
-        embeddings=places,
+        embeddings=places[blocks],
         labelled=places[:0],
         diversity=settings.diversity,
     )

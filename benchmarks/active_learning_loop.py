@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import xgboost
-from active_learning_choice import Signs, next_extents, signs_of_doubt
+from active_learning_choice import Signs, embeddings, next_extents, signs_of_doubt
 from active_learning_pools import Pool
 
+from croplayer.active.choosing.kcentre import standardised
 from croplayer.settings.active import ActiveSettings
 
 
@@ -20,10 +21,10 @@ class Budget:
     batch: int
     rounds: int
 
-    @property
-    def total(self) -> int:
-        """Windows labelled at the end."""
-        return self.start + self.batch * self.rounds
+    def counts(self, doublings: int = 0) -> list[int]:
+        """Windows labelled at the start and after each round; then all are doubled so often."""
+        counts = [self.start + self.batch * number for number in range(self.rounds + 1)]
+        return counts + [counts[-1] * 2 ** (k + 1) for k in range(doublings)]
 
 
 class Learner:
@@ -68,13 +69,13 @@ class Way:
     whole : in whole windows of `Budget`, not in the smaller extents that they are cut into.
     strategy : how extents are chosen; None draws at random.
     signs : what the strategy sees.
-    reach : how many times the area of the budget is labelled.
+    doublings : how often the area of the budget is doubled after its rounds.
     """
 
     whole: bool = False
     strategy: ActiveSettings | None = None
     signs: Signs = signs_of_doubt
-    reach: int = 1
+    doublings: int = 0
 
 
 def simulate(pool: Pool, parts: int, budget: Budget, way: Way, *, seed: int) -> list[float]:
@@ -89,47 +90,36 @@ def simulate(pool: Pool, parts: int, budget: Budget, way: Way, *, seed: int) -> 
     rng = np.random.default_rng(seed)
     held = pool.fold == seed % (pool.fold.max() + 1)
     candidates = np.flatnonzero(~held & pool.usable.any(axis=1))
-    labelled = _draw_whole(candidates, budget.start, parts, rng)
+    places = standardised(embeddings(pool)) if way.strategy else None
     learner, curve = Learner(seed), []
-    rounds = (budget.total * way.reach - budget.start) // budget.batch
-    for number in range(rounds + 1):
+    labelled = np.empty(0, dtype=int)
+    for count in budget.counts(way.doublings):
+        left = np.setdiff1d(candidates, labelled)
+        more = count * parts**2 - len(labelled)
+        if way.whole or not len(labelled):
+            drawn = _draw_whole(left, more, parts, rng)
+        elif way.strategy is None:
+            drawn = rng.choice(left, more, replace=False)
+        else:
+            drawn = next_extents(
+                pool, left, places, learner.probability, more, way.strategy, way.signs, rng
+            )
+        labelled = np.concatenate([labelled, drawn])
         known = pool.usable[labelled]
         learner.fit(
             pool.features[labelled][known].reshape(-1, pool.features.shape[-1]),
             np.repeat(pool.labels[labelled, None], known.shape[1], axis=1)[known].ravel(),
         )
         curve.append(score(pool, np.flatnonzero(held), learner))
-        if number < rounds:
-            left = np.setdiff1d(candidates, labelled)
-            more = _next_batch(pool, left, parts, learner, budget, way, rng)
-            labelled = np.concatenate([labelled, more])
     return curve
-
-
-def _next_batch(
-    pool: Pool,
-    left: np.ndarray,
-    parts: int,
-    learner: Learner,
-    budget: Budget,
-    way: Way,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """The extents that are labelled next."""
-    if way.whole:
-        return _draw_whole(left, budget.batch, parts, rng)
-    count = budget.batch * parts**2
-    if way.strategy is None:
-        return rng.choice(left, count, replace=False)
-    return next_extents(pool, left, learner.probability, count, way.strategy, way.signs, rng)
 
 
 def _draw_whole(
     extents: np.ndarray, count: int, parts: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The extents of `count` random windows, all of whose extents are in `extents`."""
+    """The extents of random windows, `count` in all; `extents` are those of whole windows."""
     each = parts**2
-    drawn = rng.choice(extents[extents % each == 0], count, replace=False)
+    drawn = rng.choice(extents[extents % each == 0], count // each, replace=False)
     return (drawn[:, None] + np.arange(each)).ravel()
 
 

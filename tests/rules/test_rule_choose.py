@@ -60,7 +60,7 @@ def workspace(tmp_path) -> Workspace:
                 "b": {"kind": "raster", "paths": ["data/b.tif"]},
             },
             "segmentation": {"chip_pixels": 64, "inference_chip_pixels": 64, "overlap_pixels": 0},
-            "active": {"blocks": 5, "chips_per_edge": 1},
+            "active": {"blocks": 5, "chips_per_edge": 1, "windows_per_edge": 8},
             "comparison": {
                 "products": {
                     "worldcover": {"files": ["data/made_*.tif"]},

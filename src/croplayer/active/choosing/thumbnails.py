@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +32,12 @@ def draw_thumbnails(
     """Write `<block_id>.png` for each chosen block into `folder`, which is made if need be.
 
     A column a source: its imagery above, its probability of cropland below (violet 0 to yellow 1,
-    white without imagery); the suggested extent is framed.
+    white without imagery); the suggested extents are framed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     blocks = pyogrio.read_dataframe(chosen, columns=["block_id"])
     frames = pyogrio.read_dataframe(suggested, columns=["block_id"])
-    frames = dict(zip(frames["block_id"], frames.bounds.to_numpy(), strict=True))
+    frames = {name: part.bounds.to_numpy() for name, part in frames.groupby("block_id")}
     extents = zip(blocks["block_id"], blocks.bounds.to_numpy(), strict=True)
     for block_id, extent in progress(list(extents), what="thumbnails", unit="blocks"):
         picture = Image.new(
@@ -54,7 +54,7 @@ def draw_thumbnails(
                 (0, image, f"{block_id} {source}"),
                 (EDGE + STRIP + GAP, shade, "probability of cropland"),
             ):
-                _panel(picture, (left, top), array, text, extent, frames.get(block_id))
+                _panel(picture, (left, top), array, text, extent, frames.get(block_id, ()))
         with atomic_path(folder / f"{block_id}.png") as path:
             picture.save(path)
 
@@ -65,16 +65,18 @@ def _panel(
     array: np.ndarray,
     text: str,
     extent: np.ndarray,
-    frame: np.ndarray | None,
+    frames: Iterable[np.ndarray],
 ) -> None:
-    """Paste an array (rows, columns, 3) below its text, with the frame of the suggested extent."""
+    """Paste an array (rows, columns, 3) below its text, with frames of the suggested extents."""
     left, top = corner
     draw = ImageDraw.Draw(picture)
     draw.text((left + 2, top + 2), text, fill=_INK)
     picture.paste(Image.fromarray(np.ascontiguousarray(array)), (left, top + STRIP))
-    if frame is None:
-        return
     west, south, east, north = extent
-    x = [left + (lon - west) / (east - west) * (EDGE - 1) for lon in (frame[0], frame[2])]
-    y = [top + STRIP + (north - lat) / (north - south) * (EDGE - 1) for lat in (frame[3], frame[1])]
-    draw.rectangle((x[0], y[0], x[1], y[1]), outline=_FRAME, width=2)
+    for frame in frames:
+        x = [left + (lon - west) / (east - west) * (EDGE - 1) for lon in (frame[0], frame[2])]
+        y = [
+            top + STRIP + (north - lat) / (north - south) * (EDGE - 1)
+            for lat in (frame[3], frame[1])
+        ]
+        draw.rectangle((x[0], y[0], x[1], y[1]), outline=_FRAME, width=1)

@@ -79,7 +79,13 @@ def extent_fields(sources: Sequence[str]) -> tuple[Field, ...]:
 
 
 def _of_suggestion(field: str) -> str:
-    return f"array_first(overlay_intersects('{SUGGESTED}', \"{field}\"))"
+    """The field of the suggestion that the middle of what is drawn lies in, or else of one that it
+    touches: suggestions lie side by side, so that one drawn over may touch several."""
+    middle = "within(centroid(geometry(@parent)), $geometry)"
+    return (
+        f"coalesce(aggregate('{SUGGESTED}', 'min', \"{field}\", {middle}), "
+        f"array_first(overlay_intersects('{SUGGESTED}', \"{field}\")))"
+    )
 
 
 def _common(sources: Sequence[str]) -> tuple[Field, ...]:

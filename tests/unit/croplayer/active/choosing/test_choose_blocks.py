@@ -11,13 +11,15 @@ import shapely
 from choosing_case import BLOCKS, GRID, SOURCES, Case, make_case
 from scipy import stats
 
-from cropbase.errors import CompletenessError, ConfigError
+from cropbase.errors import CompletenessError
 from croplayer.active.choosing.embedding import chip_windows
 from croplayer.active.choosing.selection import select
 from croplayer.grid import BlockGrid, PixelWindow
 from croplayer.settings.active import ActiveSettings
 
-SETTINGS = ActiveSettings(blocks=10, random_share=0.3, windows_per_edge=4, chips_per_edge=1)
+SETTINGS = ActiveSettings(
+    blocks=10, random_share=0.3, windows_per_edge=8, extents_per_block=5, chips_per_edge=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,6 @@ def test_random_blocks_carry_the_probability_with_which_they_were_drawn(chosen, 
     frame = scores.index.get_level_values(0)[scores["state"] == "candidate"].nunique()
     random = chosen[chosen["reason"] == "random"]
     assert random["inclusion_probability"].tolist() == pytest.approx([3 / frame] * 3)
-    assert random["extent_inclusion_probability"].tolist() == pytest.approx([3 / frame / 16] * 3)
     assert (random["split"] == "validation").all()
     assert chosen.loc[chosen["reason"] != "random", "inclusion_probability"].isna().all()
 
@@ -98,23 +99,6 @@ def test_a_design_based_estimate_from_the_random_blocks_is_unbiased(scores):
     assert abs(np.mean(estimates) - can["slope"].sum()) < 4 * error
     # The strategy's own blocks would not do: they are steeper or flatter than the rest by choice.
     assert error < 0.04 * can["slope"].sum()
-
-
-def test_the_suggested_extent_is_a_window_of_its_block(case, chosen):
-    windows = gpd.read_file(case.outputs()["suggested"])
-    assert windows["rank"].tolist() == chosen["rank"].tolist()
-    for window, block in zip(windows.geometry, chosen.geometry, strict=True):
-        assert shapely.covers(shapely.buffer(block, 1e-9), window)
-        assert window.area == pytest.approx(block.area / 16)
-    assert windows["extent_id"].is_unique
-    assert set(windows["source"]) == {""}
-
-
-def test_labels_of_a_block_that_one_source_shows_hold_for_that_source(case):
-    everything = case.choose(SETTINGS.model_copy(update={"blocks": 500}), name="every")
-    windows = gpd.read_file(case.outputs("every")["suggested"]).set_index("block_id")
-    assert windows.loc[GRID.block_id(BLOCKS[2]), "source"] == "a"
-    assert (windows["source"] == "").sum() == len(everything) - 1
 
 
 def test_the_list_is_the_same_again_and_another_round_draws_others(case, chosen):
@@ -178,11 +162,6 @@ def test_nothing_left_gives_an_empty_list_and_says_why(case, caplog):
     written = gpd.read_file(case.outputs("none")["suggested"])
     assert len(written) == 0 and "extent_id" in written
     assert len(pd.read_parquet(case.outputs("none")["scores"])) == 56
-
-
-def test_windows_that_do_not_divide_a_block_are_refused(case):
-    with pytest.raises(ConfigError, match=r"windows_per_edge[\s\S]*1, 2, 4, 8"):
-        case.choose(SETTINGS.model_copy(update={"windows_per_edge": 5}), name="five")
 
 
 def test_a_missing_shard_is_named(case):

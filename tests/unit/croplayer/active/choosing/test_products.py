@@ -27,6 +27,7 @@ ONLY_PRODUCT = {
     "random_share": 0,
     "diversity": 0,
     "chips_per_edge": 1,
+    "windows_per_edge": 8,
     "weights": {"product": 1, "alarm": 0, "disagreement": 0, "uncertainty": 0},
 }
 
@@ -102,10 +103,9 @@ def test_where_the_product_is_silent_or_unclear_nothing_is_compared(tmp_path, pr
         probability=_by_shard(case, "probability"),
         masks=_by_shard(case, "mask"),
         grid=GRID,
-        settings=ActiveSettings(**ONLY_PRODUCT),
         products={"old": (silent, [product[0]])},
     )
-    assert measured.table["product_old"].isna().all()
+    assert measured["product_old"].isna().all()
 
 
 def _by_shard(case, stage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from croplayer.active.choosing.strata import assign_strata
 from croplayer.active.choosing.strategy import (
     choose_diverse,
+    draw_by_strength,
     draw_random,
     percentiles,
     priorities,
@@ -109,6 +111,30 @@ def test_every_block_is_drawn_with_the_stated_probability():
         counts[drawn] += 1
     # 3000 draws of probability 1/4: standard deviation 24; five of them.
     assert np.abs(counts - 750).max() < 120
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 3.0])
+def test_pairs_are_drawn_one_after_the_other_in_proportion_to_the_power_of_strength(power):
+    strength = np.array([1.0, 0.8, 0.5, 0.2])
+    weight = strength**power
+    rng = np.random.default_rng(7)
+    pairs = Counter(tuple(draw_by_strength(strength, 2, power, rng)) for _ in range(6000))
+    for first, second in permutations(range(4), 2):
+        chance = weight[first] / weight.sum() * weight[second] / (weight.sum() - weight[first])
+        error = 5 * np.sqrt(6000 * chance * (1 - chance)) + 1
+        assert abs(pairs[first, second] - 6000 * chance) < error
+
+
+@given(st.lists(st.floats(0, 1), max_size=12), st.integers(0, 15), st.integers(0, 99))
+def test_those_of_no_strength_are_drawn_last_and_none_twice(strength, count, seed):
+    values = np.array(strength)
+    drawn = draw_by_strength(values, count, 4.0, np.random.default_rng(seed))
+    assert len(set(drawn)) == len(drawn) == min(count, len(strength))
+    assert (np.diff(values[drawn] == 0) >= 0).all()
+    strongest = draw_by_strength(values, count, 1e12, np.random.default_rng(seed))
+    distinct = len(set(strength)) == len(strength) and (np.diff(np.sort(values)) > 1e-6).all()
+    if distinct:
+        assert strongest.tolist() == np.argsort(-values)[:count].tolist()
 
 
 def test_a_block_belongs_to_the_first_stratum_that_fits():

@@ -26,7 +26,7 @@ from croplayer.report.chosen import picture_chosen, plot_chosen
 from croplayer.settings.active import ActiveSettings
 from croplayer.settings.labels import LabelSettings
 
-SETTINGS = ActiveSettings(blocks=6, random_share=0.34, chips_per_edge=1)
+SETTINGS = ActiveSettings(blocks=6, random_share=0.34, windows_per_edge=8, chips_per_edge=1)
 DRAW = Path(choosing_case.__file__).with_name("draw_qgis_project.py")
 LAYERS = {
     "draw_here_extents", "draw_here_cropland", "suggested_extents", "chosen_blocks",
@@ -237,10 +237,11 @@ found["read_only"] = layers["chosen_blocks"].readOnly()
 found["new"] = []
 context = extents.createExpressionContext()
 for window in layers["suggested_extents"].getFeatures():
-    shrunk = window.geometry().buffer(-1e-4, 2)
-    made = QgsVectorLayerUtils.createFeature(extents, shrunk, {}, context)
-    ok = all(QgsVectorLayerUtils.validateAttribute(extents, made, k)[0] for k in range(len(made.fields())))
-    found["new"].append([window["extent_id"], window["split"], made["extent_id"], made["split"], window["source"] == made["source"] and ok])
+    for distance in (-1e-4, 0, 3e-4):  # inside it, as it is, and over parts of its neighbours
+        shape = window.geometry() if distance == 0 else window.geometry().buffer(distance, 2)
+        made = QgsVectorLayerUtils.createFeature(extents, shape, {}, context)
+        ok = all(QgsVectorLayerUtils.validateAttribute(extents, made, k)[0] for k in range(len(made.fields())))
+        found["new"].append([window["extent_id"], window["split"], made["extent_id"], made["split"], window["source"] == made["source"] and ok])
 made["split"] = "test"
 found["refused"] = not QgsVectorLayerUtils.validateAttribute(extents, made, extents.fields().indexOf("split"))[0]
 print("FOUND " + json.dumps(found))
@@ -292,7 +293,7 @@ def test_qgis_opens_the_project_and_its_forms_work(python_with_qgis, case, proje
     assert "random" in found["categories"] and found["read_only"]
     assert found["refused"], "a value outside the list must not be saved"
     windows = gpd.read_file(case.outputs()["suggested"])
-    assert len(found["new"]) == len(windows)
+    assert len(found["new"]) == 3 * len(windows)
     for extent_id, split, new_id, new_split, ok in found["new"]:
         # Drawn over a suggestion, a new extent takes its id and split.
         assert (new_id, new_split, ok) == (extent_id, split, True)
