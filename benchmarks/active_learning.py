@@ -3,7 +3,8 @@
 The loop of active learning is simulated with truth that is held back: extents are chosen, labelled
 from the truth, and learned, round by round, and the map of the held-out fold is measured (IoU of
 cropland). Random sampling labels whole windows; the strategy of `snakemake choose` (its own
-functions, with the defaults of `active`) chooses blocks and in each of them some small extents.
+functions, with the defaults of `active` but for the number of extents in a block) chooses blocks
+and in each of them some small extents; the pools have few blocks, so that one may be chosen again.
 Both begin with the same random windows, label equal areas, and have the same learner; each of five
 seeds holds out another fold of the blocks or images. The learner is a classifier of pixels by
 gradient-boosted trees on colour and texture, cheap enough to be trained hundreds of times; it is
@@ -61,8 +62,9 @@ class Size:
 NAIP = Size(edge=32, parts=2, extents_per_block=2)
 """Windows of 128 m, extents of 64 m. An image is a seventh of a block, so it gets a seventh of the
 extents; a round takes them from all of the 24 images then, which cannot be chosen from."""
-GENERATED = Size(edge=24, parts=3, extents_per_block=ActiveSettings().extents_per_block)
-"""Windows of 220 m, extents of 73 m: 72 along the edge of a block, as by default."""
+GENERATED = Size(edge=24, parts=3, extents_per_block=16)
+"""Windows of 220 m, extents of 73 m: 72 along the edge of a block, as by default. There are more of
+them in a block than by default, so that 18 of some 25 blocks are chosen in a round and not all."""
 
 
 def main() -> None:

@@ -100,7 +100,11 @@ class ActiveSettings(Section):
         "blocks; must divide grid.pixels_per_block",
     )
     extents_per_block: int = Field(
-        16, ge=1, le=10_000, description="windows of a block that are suggested as extents to label"
+        8,
+        ge=1,
+        le=10_000,
+        description="windows of a block that are suggested as extents to label; training holds "
+        "each of them with its surroundings in memory, 6 MB a source with chips of 512 pixels",
     )
     extent_power: NonNegativeFloat = Field(
         4.0,
@@ -116,8 +120,9 @@ class ActiveSettings(Section):
         "space is taken",
     )
     labelled_share: Share = Field(
-        0.01,
-        description="a block of which labelled extents cover more than this is labelled already",
+        0.001,
+        description="a block of which labelled extents cover more than this is labelled already: "
+        "by default one whose suggested extents were labelled",
     )
     min_inside_share: Share = Field(
         0.5, description="least share of a block inside the province for it to be chosen"
