@@ -68,7 +68,7 @@ them in a block than by default, so that 18 of some 25 blocks are chosen in a ro
 
 
 def main() -> None:
-    options = parse_options(__doc__, full="twenty minutes")
+    options = parse_options(__doc__, full="seven minutes")
     full = options.full
 
     def naip() -> Pool | None:
@@ -189,7 +189,7 @@ def ratio_at(labelled: np.ndarray, theirs: np.ndarray, ours: np.ndarray, end: in
     curve = ours.mean(axis=0)[: end + 1]
     below = np.flatnonzero(curve < goal)
     first = below[-1] + 1 if len(below) else 0
-    return float(labelled[first] / labelled[end]) if first < len(curve) else None
+    return round(float(labelled[first] / labelled[end]), 6) if first < len(curve) else None
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def test_the_table_of_the_docs_is_made_of_the_rows_that_are_kept():
             pool,
             peer,
             " | ".join(
-                f"{area} ha: {'not reached' if ratio is None else f'{ratio:.0%}'}"
+                f"{area} ha: {'not reached' if ratio is None else f'{ratio:.3g}'}"
                 for area, ratio in row["ratio_by_budget_ha"].items()
             ),
         )
