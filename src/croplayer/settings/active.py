@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from cropbase.config import Section
+from cropbase.errors import ConfigError
 from croplayer.blocks.classes import COVERAGE_TYPES
 
 Share = Annotated[float, Field(ge=0, le=1)]
-MOST_WINDOWS = 256
-"""Most windows along the edge of a block."""
+USUAL_WINDOWS, MOST_WINDOWS = 72, 256
+"""Windows along the edge of a block: the number that is aimed at, and the largest allowed."""
 
 
 class SignalWeights(Section):
@@ -91,13 +92,14 @@ class ActiveSettings(Section):
         min_length=1,
         description="kinds of blocks and their shares; the last one must take every block",
     )
-    windows_per_edge: int = Field(
-        72,
+    windows_per_edge: int | None = Field(
+        None,
         ge=1,
         le=MOST_WINDOWS,
         description="a block is cut into so many times so many windows, some of which are "
-        "suggested as the extents to label; 72 makes them about 75 m wide, 1 suggests whole "
-        "blocks; must divide grid.pixels_per_block",
+        "suggested as the extents to label; 1 suggests whole blocks; must divide "
+        "grid.pixels_per_block; null takes the divisor nearest to 72, with which windows are about "
+        "75 m wide",
     )
     extents_per_block: int = Field(
         8,
@@ -151,6 +153,22 @@ class ActiveSettings(Section):
         if None not in shares and total < 1 - 1e-9:
             raise ValueError(f"the shares of the strata sum to {total:g}, which is less than 1")
         return self
+
+    def windows_along(self, pixels_per_block: int) -> int:
+        """Windows along the edge of a block.
+
+        Raises ConfigError if `windows_per_edge` does not divide it.
+        """
+        divisors = [n for n in range(1, MOST_WINDOWS + 1) if pixels_per_block % n == 0]
+        if self.windows_per_edge is None:
+            return min(divisors, key=lambda n: abs(n - USUAL_WINDOWS))
+        if self.windows_per_edge not in divisors:
+            raise ConfigError(
+                "active.windows_per_edge does not divide grid.pixels_per_block",
+                given=f"{self.windows_per_edge} windows, {pixels_per_block} pixels",
+                allowed=", ".join(map(str, divisors)),
+            )
+        return self.windows_per_edge
 
     @property
     def needs_slope(self) -> bool:

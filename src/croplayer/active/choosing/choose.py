@@ -17,7 +17,7 @@ from croplayer.active.choosing.facts import CANDIDATE, gather_facts, shards_in
 from croplayer.active.choosing.measure import Product, measure_blocks, measure_windows
 from croplayer.active.choosing.selection import select
 from croplayer.active.choosing.strategy import SIGNALS
-from croplayer.active.choosing.windows import check_windows, suggest_windows
+from croplayer.active.choosing.windows import suggest_windows
 from croplayer.grid import BlockGrid
 from croplayer.grid.planning import read_plan
 from croplayer.segmentation import storage
@@ -69,7 +69,7 @@ def choose_blocks(
     Returns what `chosen` holds: fewer blocks than wanted, or none, if no more are left. Raises
     ConfigError if windows_per_edge does not divide a block, and what `measure_blocks` raises.
     """
-    check_windows(grid, settings)
+    settings.windows_along(grid.pixels_per_block)  # refused before anything is read
     plan = read_plan(blocks)
     shards = shards_in(plan, grid)
     rasters = {

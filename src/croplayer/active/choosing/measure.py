@@ -89,7 +89,7 @@ def measure_windows(
     (block_id, source) -> a row a window, counted from the north-west, row by row: uncertainty (as
     configured; missing without imagery), disagreement, and product (mean over the products).
     """
-    per_edge = settings.windows_per_edge
+    per_edge = settings.windows_along(grid.pixels_per_block)
     found: dict[tuple[str, str], pd.DataFrame] = {}
     with _Reader(probability, masks, products, grid) as reader:
         # In the order of the shards, each of which is opened once.

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from cropbase.errors import ConfigError
 from croplayer.active.choosing.facts import CANDIDATE
 from croplayer.active.choosing.strategy import (
     RANDOM,
@@ -19,20 +18,9 @@ from croplayer.active.choosing.strategy import (
     strengths,
 )
 from croplayer.grid import BlockGrid
-from croplayer.settings.active import MOST_WINDOWS, ActiveSettings
+from croplayer.settings.active import ActiveSettings
 
 COLUMNS = ("extent_id", "rank", "block_id", "split", "source", "inclusion_probability")
-
-
-def check_windows(grid: BlockGrid, settings: ActiveSettings) -> None:
-    """Raise ConfigError if a block cannot be cut into its windows, or has too few of them."""
-    per_edge, pixels = settings.windows_per_edge, grid.pixels_per_block
-    if pixels % per_edge:
-        raise ConfigError(
-            "active.windows_per_edge does not divide grid.pixels_per_block",
-            given=f"{per_edge} windows, {pixels} pixels",
-            allowed=", ".join(str(n) for n in range(1, MOST_WINDOWS + 1) if pixels % n == 0),
-        )
 
 
 def suggest_windows(
@@ -65,14 +53,15 @@ def suggest_windows(
     can = facts[facts["state"] == CANDIDATE].groupby("block_id")["source"].nunique()
     everywhere = set(can.index[can == facts["source"].nunique()])
     done = shapely.STRtree([] if labelled is None else labelled.to_numpy())
+    per_edge = settings.windows_along(grid.pixels_per_block)
     parts = []
     for _, row in ranked.iterrows():
-        shapes = window_shapes(grid, row["block_id"], settings.windows_per_edge)
+        shapes = window_shapes(grid, row["block_id"], per_edge)
         known = signs[row["block_id"], row["source"]]
         shown = np.flatnonzero(known["uncertainty"].notna())
         places = np.setdiff1d(shown, _touched(shapes, done))
         drawn = places[_draw(row, known.iloc[places], settings, rng)]
-        down, across = np.divmod(drawn, settings.windows_per_edge)
+        down, across = np.divmod(drawn, per_edge)
         parts.append(
             gpd.GeoDataFrame(
                 {

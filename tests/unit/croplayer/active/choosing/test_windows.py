@@ -188,3 +188,11 @@ def test_windows_stand_from_the_north_west_row_by_row():
 def test_windows_that_do_not_divide_a_block_are_refused(case):
     with pytest.raises(ConfigError, match=r"windows_per_edge[\s\S]*1, 2, 4, 8"):
         case.choose(SETTINGS.model_copy(update={"windows_per_edge": 5}), name="five")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "windows"), [(2304, 72), (576, 72), (2048, 64), (1000, 50), (64, 64), (7, 7)]
+)
+def test_windows_are_about_as_wide_in_any_grid(pixels, windows):
+    assert ActiveSettings().windows_along(pixels) == windows
+    assert ActiveSettings(windows_per_edge=1).windows_along(pixels) == 1
