@@ -21,7 +21,7 @@ from croplayer.segmentation.device import memory_format
 from croplayer.segmentation.windows import LabelledWindow
 from croplayer.settings.segmentation import SegmentationSettings
 
-_INDEX_STEP = 4
+_INDEX_STEP, _FEWEST_INDICES = 4, 64
 
 
 @dataclass(frozen=True)
@@ -78,28 +78,19 @@ class ChipSampler:
         self._slots = range(rank * own, (rank + 1) * own)
         self.settings = settings
         self.fill = np.asarray(fill, dtype=np.float32)
-        self._pixels: dict[bool, list[np.ndarray]] = {True: [], False: []}
-        for window in self.windows:
-            for wanted, store in self._pixels.items():
-                store.append(self._index(window, wanted))
         self._known = [_known_span(window) for window in self.windows]
+        indices = {
+            wanted: [_index(window, wanted) for window in self.windows] for wanted in (True, False)
+        }
+        self._pixels = {
+            wanted: [pixels for pixels, _ in found] for wanted, found in indices.items()
+        }
         counts = {
-            wanted: np.array([len(pixels) for pixels in store], dtype=np.float64)
-            for wanted, store in self._pixels.items()
+            wanted: np.array([count for _, count in found], dtype=np.float64)
+            for wanted, found in indices.items()
         }
         self._weights = {wanted: _shares(count) for wanted, count in counts.items()}
         self._negative_weights = _shares(np.where(counts[True] == 0, counts[False], 0.0))
-
-    @staticmethod
-    def _index(window: LabelledWindow, cropland: bool) -> np.ndarray:
-        """Flat indices of pixels of a class, thinned where there are many of them."""
-        wanted = window.target == CROPLAND
-        if not cropland:
-            wanted = ~wanted & (window.target != IGNORED)
-        thinned = np.zeros_like(wanted)
-        thinned[::_INDEX_STEP, ::_INDEX_STEP] = wanted[::_INDEX_STEP, ::_INDEX_STEP]
-        chosen = thinned if thinned.sum() >= 64 else wanted
-        return np.flatnonzero(chosen).astype(np.int64)
 
     @property
     def labelled_pixels(self) -> int:
@@ -174,6 +165,19 @@ class ChipSampler:
         rgb[inner], imagery[inner] = window.rgb[outer], window.imagery[outer]
         target[inner] = window.target[outer]
         return rgb, imagery, target
+
+
+def _index(window: LabelledWindow, cropland: bool) -> tuple[np.ndarray, int]:
+    """Flat indices of pixels of a class, thinned where there are many of them, and the number of
+    pixels that they stand for."""
+    wanted = window.target == CROPLAND
+    if not cropland:
+        wanted = ~wanted & (window.target != IGNORED)
+    thinned = np.zeros_like(wanted)
+    thinned[::_INDEX_STEP, ::_INDEX_STEP] = wanted[::_INDEX_STEP, ::_INDEX_STEP]
+    each = _INDEX_STEP**2 if thinned.sum() >= _FEWEST_INDICES else 1
+    indices = np.flatnonzero(thinned if each > 1 else wanted).astype(np.int64)
+    return indices, each * len(indices)
 
 
 def _shares(counts: np.ndarray) -> np.ndarray | None:

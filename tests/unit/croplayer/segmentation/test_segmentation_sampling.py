@@ -6,9 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from croplayer.grid import PixelWindow
 from croplayer.segmentation.augmentation import recolour, turn
 from croplayer.segmentation.sampling import ChipSampler
-from croplayer.segmentation.windows import load_windows
+from croplayer.segmentation.windows import LabelledWindow, load_windows
 from croplayer.settings.segmentation import Augmentation
 
 FILL = (0.25, 0.5, 0.75)
@@ -83,6 +84,22 @@ def test_chips_come_from_all_windows(windows, micro):
     sampler = _sampler(windows, micro)
     seen = {name.split()[0] for step in range(60) for name in sampler.batch(step).names}
     assert seen == {window.name for window in windows}
+
+
+def test_windows_count_by_their_pixels_however_small_they_are(micro):
+    """Of a large window only some pixels are kept to draw from, of a small one all of them."""
+    sides = {"large": 200, "small": 28}
+    windows = [
+        LabelledWindow(
+            name, "one", "train", np.zeros((side, side, 3), np.uint8), np.ones((side, side), bool),
+            np.zeros((side, side), np.uint8), PixelWindow(0, 0, side, side),
+        )
+        for name, side in sides.items()
+    ]  # fmt: skip
+    sampler = _sampler(windows, micro)
+    names = [name.split("/")[0] for step in range(250) for name in sampler.names(step)]
+    expected = 28**2 / (200**2 + 28**2)
+    assert abs(names.count("small") / len(names) - expected) < 0.02, "1000 draws of 0.019"
 
 
 @given(seed=st.integers(0, 1000))
