@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,6 @@ import numpy as np
 from cropalloc.allocation import open_parcels, placing
 from cropalloc.allocation.compiled import Compiled
 from cropalloc.allocation.open_parcels import BoxPrices
-
-MANY = sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -52,20 +49,13 @@ def box_prices(compiled: Compiled, prices: np.ndarray, radius: np.ndarray) -> Bo
     )  # fmt: skip
 
 
-def open_box(
-    compiled: Compiled, prices: np.ndarray, radius: np.ndarray, *, most: int = MANY
-) -> Box | None:
-    """What is settled, and what is open, while the prices of activities move by `radius` (l, m).
-
-    None where that makes more than `most` rows.
-    """
+def open_box(compiled: Compiled, prices: np.ndarray, radius: np.ndarray) -> Box:
+    """What is settled, and what is open, while the prices of activities move by `radius` (l, m)."""
     c, around = compiled, box_prices(compiled, prices, radius)
     used, choice, n_open = open_parcels.settle(c.scores, c.leaf, c.irrigated, c.dry, around)
     parcel, row, opener, counts, idle = open_parcels.join_alike(
-        c.scores, c.leaf, choice, n_open, around, min(most, n_open)
+        c.scores, c.leaf, choice, n_open, around
     )
-    if len(parcel) < n_open:
-        return None
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     activity, worth = open_parcels.list_candidates(c.scores, c.leaf, opener, start, around)
     capacity = np.bincount(row, _areas(compiled, parcel), minlength=len(opener))

@@ -49,11 +49,6 @@ def overflow_columns(compiled: Compiled) -> tuple[np.ndarray, np.ndarray, np.nda
     return leaf, activity, cell[pays], worth[pays]
 
 
-def has_few_rows(compiled: Compiled, prices: np.ndarray, radius: float, most: int) -> bool:
-    """Whether the finishing programme of a box has no more rows of parcels than `most`."""
-    return open_box(compiled, prices, np.full(compiled.weight.shape, radius), most=most) is not None
-
-
 def finish(
     compiled: Compiled, prices: np.ndarray, radius: float | np.ndarray, limits: Limits = NONE
 ) -> Finish:

@@ -151,7 +151,7 @@ def compile_problem(problem: AllocationProblem, weighting: Weighting) -> Compile
     )
     return Compiled(
         n_rainfed=int((~is_wet).sum()),
-        scores=Scores(np.asarray(problem.scores, dtype=np.float32), order, level=False),
+        scores=Scores(np.asarray(problem.scores, dtype=np.float32), order),
         leaf=zone[problem.leaf],
         irrigated=np.asarray(problem.irrigated_ha, dtype=np.float64),
         dry=np.subtract(problem.cropland_ha, problem.irrigated_ha, dtype=np.float64),

@@ -18,9 +18,8 @@ from dataclasses import replace
 import numpy as np
 
 from cropalloc.allocation import early, kernels
-from cropalloc.allocation.boxstep import finish, has_few_rows
 from cropalloc.allocation.compiled import Compiled, Finish
-from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses
+from cropalloc.allocation.first_prices import first_prices
 from cropalloc.allocation.limits import ConvergenceError, Limits
 from cropalloc.allocation.stage import overlapping, solve_stage
 
@@ -28,8 +27,6 @@ log = logging.getLogger(__name__)
 
 RAISE = 8.0  # factor on the worth of a hectare that did not force the least shortage
 DROWNED = 1e5  # worth of all statistics' shortage, by the score, beyond which it takes its digits
-NARROW = 0.05  # half the width of the narrowest first box
-FEW_ROWS = 3000  # of a finishing programme that is small
 PROVEN = 1e-10  # relative gap at which the least shortage counts as proven
 
 
@@ -50,8 +47,9 @@ def solve_lexicographic(
     else:
         equal = replace(compiled, weight=np.ones_like(compiled.weight))
         end, _, first = _at_once(equal, small, replace(limits, gap=0.0))
-    if compiled.owner.shape[2] > 1:
-        first = _vertex(compiled, first, limits)
+    if overlapping(compiled):
+        # What proves the shortage may be wrong for a few square metres: these are not.
+        first = _best(compiled, [first, *_raised(first_prices(compiled, end, first, limits))])
     else:
         first = _cut_of_the_small(compiled, first)
     compiled.first = compiled.activity_prices(first)
@@ -67,18 +65,18 @@ def _at_once(compiled: Compiled, small: int, limits: Limits) -> tuple[Finish, fl
     worth = max(compiled.best_worth(), 1e-12)
     lightest = compiled.coefficient[compiled.coefficient > 0].min(initial=1.0)
     multiplier = 4.0 * worth / lightest
-    start = proof = None
+    start = None
     for _ in range(16):
         compiled.penalty = np.full(compiled.n_demands, multiplier)
         end = solve_stage(compiled, small, limits, start)
         if not _is_short(compiled, end).any():
             return end, multiplier, np.zeros(compiled.n_demands)
-        # Where statistics do not overlap, the first stage is a cut: prices are -1 or 0.
-        first = np.where(end.prices < -0.5 * multiplier, -1.0, 0.0)
+        first = _cut(end, multiplier)
+        if end.ended == "gap" and not _is_proof(compiled, end, first, limits):
+            # Only the optimum tells what proves its shortage.
+            end = solve_stage(compiled, small, replace(limits, gap=0.0), end.prices)
         if not _is_proof(compiled, end, first, limits):
-            if proof is None:
-                proof = _first_stage(compiled, end.prices / multiplier, limits)
-            first = max(first, proof, key=lambda each: least_shortage(compiled, each))
+            first = _first_prices(compiled, end, multiplier, limits)
         if _is_proof(compiled, end, first, limits) or end.ended == "time limit":
             return end, multiplier, first
         # Above the threshold prices are affine in the worth of a hectare.
@@ -86,6 +84,34 @@ def _at_once(compiled: Compiled, small: int, limits: Limits) -> tuple[Finish, fl
         multiplier *= RAISE
         log.debug("multiplier raised to %g", multiplier)
     raise ConvergenceError("the least shortage could not be proven")
+
+
+def _cut(end: Finish, multiplier: float) -> np.ndarray:
+    """(d,): first prices where statistics do not overlap: the first stage is a cut, of -1 or 0."""
+    return np.where(end.prices < -0.5 * multiplier, -1.0, 0.0)
+
+
+def _first_prices(
+    compiled: Compiled, end: Finish, multiplier: float, limits: Limits
+) -> np.ndarray:  # fmt: skip
+    """(d,): the best first prices that an allocation, or its prices, tell."""
+    candidates = [_cut(end, multiplier), np.clip(end.prices / multiplier, -1.0, None)]
+    if end.ended == "optimum":
+        candidates += _raised(first_prices(compiled, end, candidates[0], limits))
+    return _best(compiled, candidates)
+
+
+def _raised(first: np.ndarray) -> list[np.ndarray]:
+    """First prices (d,), and the same raised by their last digits, which costs nothing.
+
+    One too low by its last digit would seem to draw all land to a statistic of a few square metres.
+    """
+    return [first + lift for lift in (0.0, 1e-15, 1e-14, 1e-13, 1e-12)]
+
+
+def _best(compiled: Compiled, candidates: list[np.ndarray]) -> np.ndarray:
+    """The first prices (d,) that prove the most shortage."""
+    return max(candidates, key=lambda each: least_shortage(compiled, each))
 
 
 def _is_short(compiled: Compiled, end: Finish) -> np.ndarray:
@@ -97,38 +123,6 @@ def _is_proof(compiled: Compiled, end: Finish, first: np.ndarray, limits: Limits
     """Whether first prices prove the shortage of a solution to be the least there is."""
     lack = float(end.shortage.sum()) - least_shortage(compiled, first)
     return lack <= max(PROVEN, 0.5 * limits.gap) * float(compiled.area.sum())
-
-
-def _first_stage(compiled: Compiled, start: np.ndarray, limits: Limits) -> np.ndarray:
-    """Optimal prices of the first stage: the least shortage, whatever the score."""
-    flat = _without_score(compiled)
-    prices = np.clip(start, -1.0, None)
-    if overlapping(flat) and uses(flat) <= TOO_LARGE:
-        # Scattered missing scores make every parcel different, and without scores all of them tie:
-        # no box would be small. The bound needs good prices only, not a vertex.
-        found, gap = interior_prices(flat, tolerance=0.1 * PROVEN, limits=limits)
-        found = np.clip(found, -1.0, None)
-        # A price too low by its last digit would seem to draw all land to a statistic of a few
-        # square metres; raised within what counts as proven, it costs nothing.
-        rounded = (np.round(found, digits) for digits in (0, 1, 2, 3, 4, 6, 8))
-        raised = (found + lift for lift in (1e-15, 1e-14, 1e-13, 1e-12, 0.1 * PROVEN))
-        found = max((found, *rounded, *raised), key=lambda each: least_shortage(compiled, each))
-        return found if gap <= PROVEN else _vertex(compiled, found, limits)
-    radius = _few_rows(flat, prices) or NARROW
-    return finish(flat, prices, radius, limits).prices
-
-
-def _vertex(compiled: Compiled, prices: np.ndarray, limits: Limits) -> np.ndarray:
-    """First prices near those given, exact for the smallest statistics too; else those given."""
-    flat = _without_score(compiled)
-    radius = _few_rows(flat, prices)
-    if radius is None:
-        return prices
-    try:
-        found = np.clip(finish(flat, prices, radius, limits).prices, -1.0, None)
-    except ConvergenceError:
-        return prices
-    return max(prices, found, key=lambda each: least_shortage(compiled, each))
 
 
 def _cut_of_the_small(compiled: Compiled, first: np.ndarray) -> np.ndarray:
@@ -145,24 +139,6 @@ def _cut_of_the_small(compiled: Compiled, first: np.ndarray) -> np.ndarray:
         if found > best:
             best, first = found, other
     return first
-
-
-def _without_score(compiled: Compiled) -> Compiled:
-    """The first stage: a hectare of shortage costs one, and no use is better than another."""
-    return replace(
-        compiled,
-        scores=compiled.scores._replace(level=True),
-        weight=np.ones_like(compiled.weight),
-        penalty=np.ones(compiled.n_demands),
-    )
-
-
-def _few_rows(flat: Compiled, prices: np.ndarray) -> float | None:
-    """The widest first box whose finishing programme is small.
-
-    Parcels alike in what is allowed share a row: if they are few, one wide box holds the answer.
-    """
-    return next((r for r in (2.0, 0.3, NARROW) if has_few_rows(flat, prices, r, FEW_ROWS)), None)
 
 
 def least_shortage(compiled: Compiled, prices: np.ndarray) -> float:

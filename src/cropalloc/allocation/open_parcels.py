@@ -152,25 +152,24 @@ def _is_alike(scores, leaf, parcel, c, idle, found, kind, difference, box, singl
 
 
 @njit(cache=True)
-def join_alike(scores, leaf, choice, n_open, box, most):
+def join_alike(scores, leaf, choice, n_open, box):
     """Open parcels (p,) int64 in order, and the row (p,) int32 that each shares with those alike.
 
     Also the first parcel (r,) int64 of each row, the number of its candidates (r,) int64, and
-    whether idling is one of them (r,). Ends without a result (no parcels) at more than `most` rows.
+    whether idling is one of them (r,).
     """
     n, m = len(leaf), len(scores.rows)
     block = np.empty((BLOCK, m), dtype=np.float32)
     single = np.empty((1, m), dtype=np.float32)
     out, worth, difference = np.empty(m), np.empty(m), np.empty(m)
     kind = np.empty(m, dtype=np.int64)
-    limit = min(n_open, most)
     size_of_table = 16
-    while size_of_table < 2 * limit + 2:
+    while size_of_table < 2 * n_open + 2:
         size_of_table *= 2
     table = np.full(size_of_table, -1, dtype=np.int32)
     parcel, row = np.empty(n_open, dtype=np.int64), np.empty(n_open, dtype=np.int32)
-    opener, counts = np.empty(limit, dtype=np.int64), np.empty(limit, dtype=np.int64)
-    hashes, may_idle = np.empty(limit, dtype=np.uint64), np.empty(limit, dtype=np.bool_)
+    opener, counts = np.empty(n_open, dtype=np.int64), np.empty(n_open, dtype=np.int64)
+    hashes, may_idle = np.empty(n_open, dtype=np.uint64), np.empty(n_open, dtype=np.bool_)
     p = 0
     r = 0
     for i2 in range(2 * n):
@@ -196,8 +195,6 @@ def join_alike(scores, leaf, choice, n_open, box, most):
             slot = (slot + 1) & (size_of_table - 1)
             j = table[slot]
         if j < 0:
-            if r == most:
-                return parcel[:0], row[:0], opener[:0], counts[:0], may_idle[:0]
             table[slot] = j = r
             opener[r], hashes[r], counts[r], may_idle[r] = i2, h, found, idle
             r += 1

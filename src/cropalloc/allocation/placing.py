@@ -105,7 +105,7 @@ def score_of(scores, leaf, weight, cell, activity, hectares):
     total = 0.0
     carry = 0.0
     for r in range(len(cell)):
-        points = 0.0 if scores.level else scores.values[scores.rows[activity[r]], cell[r]]
+        points = scores.values[scores.rows[activity[r]], cell[r]]
         y = points * weight[leaf[cell[r]], activity[r]] * hectares[r] - carry
         s = total + y
         carry = (s - total) - y

@@ -74,8 +74,8 @@ class Programme:
             magnified = np.clip(unit / np.maximum(self.compiled.area, 1e-300), 1.0, most)
             right = np.concatenate([self.capacity / unit, magnified * remaining / unit])
             matrix = self._matrix(magnified)
-            found, dual, left = _solve(
-                _as_lp(matrix, money * cost, upper, right), matrix, limits, sharpen=sharpen
+            found, dual, left = solve_equations(
+                equations(matrix, money * cost, upper, right), matrix, limits, sharpen=sharpen
             )
             if left <= 1e-12:
                 break
@@ -138,9 +138,10 @@ def _nearest_to_zero(net: np.ndarray, start: np.ndarray, row: np.ndarray) -> np.
     return np.maximum.reduceat(np.where(np.abs(net) == size[row], net, -np.inf), start)
 
 
-def _as_lp(
+def equations(
     matrix: csc_array, cost: np.ndarray, upper: np.ndarray, right: np.ndarray
 ) -> highspy.HighsLp:
+    """The greatest cost of columns from zero to `upper` that solve `matrix` x = `right`."""
     lp = highspy.HighsLp()
     lp.num_row_, lp.num_col_ = matrix.shape
     lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
@@ -152,7 +153,7 @@ def _as_lp(
     return lp
 
 
-def _solve(
+def solve_equations(
     lp: highspy.HighsLp, matrix: csc_array, limits: Limits, *, sharpen: bool
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Columns and row duals at the optimum, and the worst relative residual; rows are equations.

@@ -22,12 +22,10 @@ class Scores(NamedTuple):
     ------
     values : (activities, n) float32, those of the problem; NaN where never allowed.
     rows : (m,) int64, row of `values` of each activity of the solver.
-    level : whether every use counts as worth nothing (the first stage of the lexicographic rule).
     """
 
     values: np.ndarray
     rows: np.ndarray
-    level: bool
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -36,8 +34,6 @@ class Scores(NamedTuple):
 
     def at(self, cell: np.ndarray, activity: np.ndarray) -> np.ndarray:
         """Scores of uses that are allowed, float64."""
-        if self.level:
-            return np.zeros(len(cell))
         return self.values[self.rows[activity], cell].astype(np.float64)
 
 
@@ -51,7 +47,7 @@ def load(scores, begin, count, step, block):
             if np.isnan(value):
                 block[t, k] = -np.inf
             else:
-                block[t, k] = np.float32(0.0) if scores.level else value
+                block[t, k] = value
 
 
 @njit(cache=True)
@@ -64,9 +60,8 @@ def best_scores(scores, leaf, irrigated, dry, n_leaves):
     for k in range(m):
         for i in range(n):
             value = scores.values[scores.rows[k], i]
-            if not np.isnan(value) and (irrigated[i] > 0 or dry[i] > 0):
-                value = np.float32(0.0) if scores.level else value
-                if value > best[leaf[i], k]:
-                    best[leaf[i], k] = value
-                    cell[leaf[i], k] = i
+            # Not a number is never greater.
+            if value > best[leaf[i], k] and (irrigated[i] > 0 or dry[i] > 0):
+                best[leaf[i], k] = value
+                cell[leaf[i], k] = i
     return best, cell

@@ -93,14 +93,6 @@ def test_box_settles_what_no_price_in_it_can_change(seed, traits, part):
         assert box.n_rows < len(row_of) / 2  # ties share rows
 
 
-def test_a_box_of_too_many_rows_is_none():
-    _, compiled, prices, _ = some(2, {"missing"})
-    radius = np.full(compiled.weight.shape, 10 * compiled.best_worth())
-    rows = open_box(compiled, prices, radius).n_rows
-    assert open_box(compiled, prices, radius, most=rows - 1) is None
-    assert open_box(compiled, prices, radius, most=rows).n_rows == rows
-
-
 @pytest.mark.parametrize(("seed", "traits"), CASES)
 def test_uses_are_sorted_without_doubles_and_of_all_land(seed, traits):
     problem, compiled, prices, _ = some(seed, traits)
