@@ -97,7 +97,7 @@ def finish(
             # square metres; higher by some, it costs nothing.
             final = found.prices + ROUNDING * np.abs(found.prices)
             return _collect(compiled, final, box, found, over, step)
-        prices, bound = _further(compiled, prices, found.prices, over)
+        prices, bound = further(compiled, prices, found.prices, over)
         last = box, found
         if found.outside.sum() <= WORTH_A_LOOK * limits.gap * total:
             end = early.feasible(compiled, _collect(compiled, prices, box, found, over, step))
@@ -134,7 +134,7 @@ def _above_overflow(compiled: Compiled, prices: np.ndarray, over: tuple) -> np.n
     return prices
 
 
-def _further(
+def further(
     compiled: Compiled, before: np.ndarray, after: np.ndarray, over: tuple
 ) -> tuple[np.ndarray, float]:
     """Go on in the direction of a move while the dual falls; returns prices and dual value.

@@ -51,10 +51,11 @@ class Parcels:
     worth: np.ndarray
 
 
-def uses(compiled: Compiled) -> int:
-    """An upper estimate of the uses of all parcels, to judge memory before anything is built."""
-    m = compiled.weight.shape[1]
-    wet, dry = int((compiled.irrigated > 0).sum()), int((compiled.dry > 0).sum())
+def uses_of_leaves(compiled: Compiled) -> np.ndarray:
+    """(leaves,): an upper estimate of uses, to judge memory before anything is built."""
+    leaves, m = compiled.weight.shape
+    wet = np.bincount(compiled.leaf, compiled.irrigated > 0, minlength=leaves)
+    dry = np.bincount(compiled.leaf, compiled.dry > 0, minlength=leaves)
     return wet * m + dry * (m if np.isfinite(compiled.land_penalty) else compiled.n_rainfed)
 
 

@@ -19,15 +19,17 @@ import numpy as np
 
 from cropalloc.allocation import sampling_kernels
 from cropalloc.allocation.box import box_prices, open_box
+from cropalloc.allocation.boxstep import further, overflow_columns
+from cropalloc.allocation.by_leaf import priced_by_leaf
 from cropalloc.allocation.compiled import Compiled
-from cropalloc.allocation.interior import Parcels, interior_of
+from cropalloc.allocation.interior import Parcels, interior_of, uses_of_leaves
 from cropalloc.allocation.limits import Limits
 
 log = logging.getLogger(__name__)
 
 USES = 100_000  # that the interior point may have at once,
 USES_A_CELL = 0.5  # or so many a cell of the problem, where that is more,
-CELLS_A_STATISTIC = 5  # or those of so many cells of a sample
+USES_A_STATISTIC = 12  # or so many a statistic
 GROWTH = 4  # of a sample by the one before
 LARGEST = 0.1  # part of the cells that a sample may have
 MAX_BOXES = 20  # of all cells
@@ -38,42 +40,78 @@ ANYWHERE = 1e3  # score points beyond the penalties, where no price lies
 SPARE = 0.02  # of a leaf's land, which the statistics of a sample may miss by, all activities
 NEGLIGIBLE = 1e-7  # part of all statistics that the faces of a box may take that is the last one
 SMALL_PART = 1e-5  # the same where another box would not take much less
+FAR = 1e-4  # relative gap of the interior point in a box, beyond which its prices are no good
+PATIENCE = 3  # boxes
+LEAST_CHANGE, MOST_CHANGE = 0.3, 4.0  # of a box's width, by how much of it a price used
+FLATTEST = 1e-3  # width of a box by its widest
 HARDLY_LESS = 0.8  # of what the faces of the box before took: another is not worth while
 
 
 def uses_at_once(compiled: Compiled) -> int:
     """How many uses the interior point has at once where all are too many."""
-    n, m = compiled.scores.shape
-    sample = 2 * m * CELLS_A_STATISTIC * compiled.n_demands
-    return int(max(USES, USES_A_CELL * n, sample))
+    n, _ = compiled.scores.shape
+    return int(max(USES, USES_A_CELL * n, USES_A_STATISTIC * compiled.n_demands))
 
 
-def sampled_prices(compiled: Compiled, budget: int, limits: Limits) -> tuple[np.ndarray, bool]:
+def sampled_prices(
+    compiled: Compiled, budget: int, limits: Limits, start: np.ndarray | None = None
+) -> tuple[np.ndarray, bool]:
     """Prices (d,) near the optimum, and whether they are known to be near it.
 
     They are not where boxes with room for `budget` uses do not reach the optimum, or time is over.
+    Boxes begin at prices `start` (d,), else at those of samples.
     """
-    prices = np.zeros(compiled.n_demands)
-    width = np.inf  # anywhere, at first
-    for part in _samples(compiled, 0.5 * budget / compiled.scores.shape[1]):
-        prices, outside = _next_prices(part, prices, width, budget, limits)
+    if start is None:
+        start = _prices_of_samples(compiled, budget, limits)
+        start = priced_by_leaf(compiled, start, budget, limits)
+    prices, shape = start, np.ones(compiled.weight.shape)
+    over = overflow_columns(compiled)
+    outsides: list[float] = []
+    for _ in range(MAX_BOXES):
+        found, reach, outside = _next_prices(compiled, prices, shape, budget, limits)
         if not np.isfinite(outside):
             return prices, False
-        width = WIDEST
-        del part  # before the next is made
-    before = np.inf
-    for _ in range(MAX_BOXES):
-        prices, outside = _next_prices(compiled, prices, width, budget, limits)
-        if outside <= NEGLIGIBLE:
-            return prices, True
-        if outside > HARDLY_LESS * before or limits.over:
+        hardly_less = outside > HARDLY_LESS * min(outsides[-PATIENCE:], default=np.inf)
+        if outside <= NEGLIGIBLE or (hardly_less and outside <= SMALL_PART):
+            return found, True
+        if limits.over or (hardly_less and len(outsides) >= PATIENCE):
+            return found, False
+        outsides.append(outside)
+        shape = _reshaped(compiled, shape, found - prices, reach)
+        prices, _ = further(compiled, prices, found, over)
+    return prices, False
+
+
+def _reshaped(
+    compiled: Compiled, shape: np.ndarray, moved: np.ndarray, reach: np.ndarray
+) -> np.ndarray:
+    """(l, m): relative half widths of the next box, by how much of the last one each price used.
+
+    Those that came to the edge get more room, and those that hardly moved leave it to them.
+    """
+    change = np.where(compiled.allowed, np.abs(compiled.activity_prices(moved)), 0.0)
+    used = np.divide(change, reach, out=np.zeros(reach.shape), where=reach > 0)
+    shape = np.maximum(shape * np.clip(2.0 * used, LEAST_CHANGE, MOST_CHANGE), FLATTEST)
+    return shape / shape[compiled.allowed].max(initial=FLATTEST)
+
+
+def _prices_of_samples(compiled: Compiled, budget: int, limits: Limits) -> np.ndarray:
+    """Prices (d,) of a sample of the cells, and then of larger ones in boxes around these."""
+    prices = np.zeros(compiled.n_demands)
+    shape = np.full(compiled.weight.shape, np.inf)  # anywhere, at first
+    # Leaves that are small enough to be priced with all their cells need no larger samples.
+    grow = bool((uses_of_leaves(compiled) > budget).any())
+    for part in _samples(compiled, 0.5 * budget / compiled.scores.shape[1], grow=grow):
+        found, _, outside = _next_prices(part, prices, shape, budget, limits)
+        if not np.isfinite(outside):
             break
-        before = outside
-    return prices, outside <= SMALL_PART
+        prices, shape = found, np.ones(compiled.weight.shape)
+        del part  # before the next is made
+    return prices
 
 
-def _samples(compiled: Compiled, cells: float) -> Iterator[Compiled]:
-    """Samples of ever more cells, the first of about `cells`, up to a part of them all.
+def _samples(compiled: Compiled, cells: float, *, grow: bool) -> Iterator[Compiled]:
+    """Samples of ever more cells (with `grow`), the first of about `cells`, up to a part of all.
 
     Every activity of a leaf keeps enough of them: a cell is taken with a chance in proportion to
     the rarest activity that it may have.
@@ -86,7 +124,7 @@ def _samples(compiled: Compiled, cells: float) -> Iterator[Compiled]:
     while True:
         yield _sample(compiled, rate, _factor(rate, cells))
         cells *= GROWTH
-        if cells > most:
+        if cells > most or not grow:
             break
 
 
@@ -128,28 +166,32 @@ def _land_of(
 
 
 def _next_prices(
-    compiled: Compiled, prices: np.ndarray, width: float, budget: int, limits: Limits
-) -> tuple[np.ndarray, float]:
-    """Prices at the optimum inside a box, and the part of the statistics that its faces took.
+    compiled: Compiled, prices: np.ndarray, shape: np.ndarray, budget: int, limits: Limits
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Prices at the optimum inside a box, half its width, and what its faces took of statistics.
 
-    The box has half the width `width` in score points, or is narrowed until it has no more open
-    uses than `budget`. If that makes it too narrow, or time is over, the part is infinite.
+    Half the width (l, m) is `shape` times 32 score points, or fewer, until the box has no more open
+    uses than `budget`. If that makes it too narrow, or the method does not get near the optimum, or
+    time is over, what the faces took is infinite, and prices are those given.
     """
+    width = np.inf if np.isinf(shape).all() else WIDEST
     while width >= NARROWEST and not limits.over:
-        reach = _reach(compiled, width)
+        reach = _reach(compiled, width * shape)
         found = sampling_kernels.count_candidates(
             compiled.scores, compiled.leaf, compiled.irrigated, compiled.dry,
             box_prices(compiled, prices, reach), budget,
         )  # fmt: skip
         if found <= budget:
-            prices, outside = _inside(compiled, prices, reach, limits)
+            inside, gap, outside = _inside(compiled, prices, reach, limits)
             log.debug("box of %.3g points, %d uses, %.2g outside", width, found, outside)
-            return prices, outside
+            if gap <= FAR:
+                return inside, reach, outside
+            break
         width = min(WIDEST, NARROWER * width)
-    return prices, np.inf
+    return prices, np.zeros(shape.shape), np.inf
 
 
-def _reach(compiled: Compiled, points: float) -> np.ndarray:
+def _reach(compiled: Compiled, points: np.ndarray) -> np.ndarray:
     """(l, m): half the width of a box of prices of activities."""
     penalty = np.append(np.where(np.isfinite(compiled.penalty), compiled.penalty, 0.0), 0.0)
     relief = np.einsum("lmq,lmq->lm", compiled.coefficient, penalty[compiled.owner])
@@ -158,8 +200,8 @@ def _reach(compiled: Compiled, points: float) -> np.ndarray:
 
 def _inside(
     compiled: Compiled, prices: np.ndarray, reach: np.ndarray, limits: Limits
-) -> tuple[np.ndarray, float]:
-    """Prices (d,) at the optimum inside a box, and the part of the statistics its faces took."""
+) -> tuple[np.ndarray, float, float]:
+    """Prices (d,) at the optimum inside a box, their gap, and what its faces took of statistics."""
     box = open_box(compiled, prices, reach)
     table = compiled.activity_prices(prices)
     leaves, m = compiled.weight.shape
@@ -181,7 +223,7 @@ def _inside(
     )
     del box
     wanted = replace(compiled, area=compiled.area + compiled.placed(spare))
-    found, _, hectares = interior_of(wanted, parcels, limits=limits)
+    found, gap, hectares = interior_of(wanted, parcels, limits=limits)
     kept, more = hectares[-2 * faces : -faces], hectares[-faces:]
     outside = float((settled - kept).sum() + more.sum())
-    return found, outside / max(float(compiled.area.sum()), 1e-300)
+    return found, gap, outside / max(float(compiled.area.sum()), 1e-300)

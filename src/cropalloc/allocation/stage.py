@@ -10,14 +10,15 @@ from cropalloc.allocation import kernels
 from cropalloc.allocation.annealing import anneal
 from cropalloc.allocation.boxstep import finish
 from cropalloc.allocation.compiled import Compiled, Finish
-from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses
+from cropalloc.allocation.interior import TOO_LARGE, interior_prices, uses_of_leaves
 from cropalloc.allocation.limits import Limits
 from cropalloc.allocation.sampling import sampled_prices, uses_at_once
 
 log = logging.getLogger(__name__)
 
 SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
-FEW_USES = 2_000_000  # of parcels: the interior point takes them all
+FEW_USES = 500_000  # of parcels: the interior point takes them all
+MORE = 4  # times as many uses where boxes of some do not reach the optimum
 UNEVEN = 1e3  # worths of a hectare that differ by more need temperatures of their own
 NEAR_POINTS = 2e-3  # score points that prices of the interior point may be wrong by, at first
 
@@ -51,12 +52,18 @@ def solve_stage(
 
 def _interior(compiled: Compiled, limits: Limits) -> np.ndarray:
     """Prices (d,) of the interior point: by samples and boxes where all uses are too many."""
-    number, budget = uses(compiled), uses_at_once(compiled)
-    if number > TOO_LARGE or number > max(FEW_USES, 4 * budget):
-        prices, near = sampled_prices(compiled, budget, limits)
-        if near or number > TOO_LARGE or limits.over:
+    number, budget = float(uses_of_leaves(compiled).sum()), uses_at_once(compiled)
+    prices = None
+    while number > min(FEW_USES, TOO_LARGE):
+        prices, near = sampled_prices(compiled, budget, limits, prices)
+        if near or limits.over:
             return prices
-        log.debug("boxes did not reach the optimum: all %d uses are taken", number)
+        log.debug("boxes of %d uses did not reach the optimum", budget)
+        budget *= MORE
+        if MORE * budget > number:
+            break
+    if number > TOO_LARGE:
+        return prices
     return interior_prices(compiled, limits=limits)[0]
 
 

@@ -11,7 +11,7 @@ from cropalloc.allocation.certificate import certify, is_proven
 from cropalloc.allocation.compiled import Compiled, compile_problem
 from cropalloc.allocation.exact import solve_exact
 from cropalloc.allocation.generated import generate
-from cropalloc.allocation.interior import interior_prices
+from cropalloc.allocation.interior import interior_prices, uses_of_leaves
 from cropalloc.allocation.limits import Limits
 from cropalloc.allocation.solution import Rule
 
@@ -41,7 +41,7 @@ def dual(compiled: Compiled, prices: np.ndarray) -> float:
 
 def test_prices_of_samples_are_those_of_all_uses(compiled):
     budget = 20_000
-    assert stage.uses(compiled) > 4 * budget
+    assert uses_of_leaves(compiled).sum() > 4 * budget
     prices, near = sampling.sampled_prices(compiled, budget, Limits())
     assert near
     everything, _ = interior_prices(compiled)
@@ -79,7 +79,7 @@ def test_a_sample_keeps_land_and_rare_activities():
     scores[4, np.random.default_rng(0).random(4000) > 0.01] = np.nan  # rainfed, in 1 % of cells
     problem.scores[:] = scores
     compiled = compile_problem(problem, "area")
-    samples = list(sampling._samples(compiled, 80))
+    samples = list(sampling._samples(compiled, 80, grow=True))
     assert len(samples) == 2
     for sample, cells in zip(samples, (80, 320), strict=True):
         assert len(sample.leaf) == pytest.approx(cells, abs=3)
