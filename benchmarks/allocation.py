@@ -20,7 +20,7 @@ from scipy.sparse import csc_array
 
 sys.path.insert(0, str(Path(__file__).parent))
 from allocation_australia import australia
-from allocation_memory import bytes_beside, parcel_activities
+from allocation_memory import memory_cases
 from memory import peak_mib
 from rows import parse_options, row, run_cases
 
@@ -49,19 +49,7 @@ def main() -> None:
         "pulp_highs": lambda: pulp_peer("HiGHS", 4000 if full else 300),
         "pulp_cbc": lambda: pulp_peer("PULP_CBC_CMD", 4000 if full else 300),
         "campaign": lambda: campaign(4000 if full else 100),
-        "memory_separable": lambda: memory(
-            *((1_000_000, 1, "area", 48.0) if full else (20_000, 1, "area", None))
-        ),
-        "memory_shares": lambda: memory(
-            *((300_000, 1, "share", 72.0) if full else (3000, 1, "share", None))
-        ),
-        "memory_general": lambda: memory(
-            *((300_000, 20, "area", 72.0) if full else (3000, 20, "area", None))
-        ),
-        "memory_large_general": lambda: memory(
-            *((1_000_000, 20, "area", 52.0) if full else (6000, 20, "area", None))
-        ),
-        "memory_australia": lambda: memory_australia(options.data_root),
+        **memory_cases(options, seed=SEED),
         "australia": lambda: real_australia(options.data_root),
         "australia_states": lambda: real_states(options.data_root),
     }
@@ -190,39 +178,6 @@ def real_states(root: Path) -> dict | None:
     return row("Australia, states alone, shares, lexicographic, real data", ours, None, None, True,
                problem.n_cells,
                note=f"statistics of {min(areas):.1g} to {max(areas):.1g} ha")  # fmt: skip
-
-
-def memory(n: int, units: int, weighting: str, bar: float | None) -> dict | None:
-    """What one group needs beside its scores (and its land), certificate included.
-
-    Of one unit: separable; of several: the general form.
-    """
-    general = units > 1
-    problem = generate(n, 12, seed=SEED, n_leaves=units, general=general)
-    found = bytes_beside(problem, general=general, rule=Rule(weighting))
-    if found is None:
-        return None
-    ours = found / n
-    form = f" in {units} units, general form" if general else ", separable"
-    form += ", shares" if weighting == "share" else ""
-    return row(f"memory a cell beside the scores, {n} cells x 36{form}", ours, None, bar,
-               bar is None or ours <= bar, n, unit="B",
-               note=f"the scores are {problem.scores.nbytes / n:.0f} B a cell; "
-               f"{parcel_activities(problem)} uses of parcels")  # fmt: skip
-
-
-def memory_australia(root: Path) -> dict | None:
-    """The same of the real case."""
-    if not (root / "australia").is_dir():
-        return None
-    problem = australia(root)
-    found = bytes_beside(problem, general=True, rule=RULE)
-    if found is None:
-        return None
-    return row("memory of Australia beside the scores, general form, real data", found / 2**20,
-               None, None, True, problem.n_cells, unit="MiB",
-               note=f"{parcel_activities(problem)} uses of parcels; the finishing programme "
-               "included")  # fmt: skip
 
 
 def campaign(instances: int) -> dict:
