@@ -27,6 +27,7 @@ from cropalloc.allocation.sampling import sampled_prices
 from cropalloc.allocation.solution import Rule
 
 FEW_UNITS = 20
+A_CELL, A_STATISTIC = 72.0, 10_000.0  # bytes: the bars, of which that of many units is made
 SHORT = 1.4  # statistics by the land there is
 
 
@@ -39,12 +40,12 @@ def memory_cases(options: argparse.Namespace, *, seed: int) -> dict[str, Callabl
 
     return {
         "memory_separable": case(1_000_000, 20_000, 48.0),
-        "memory_shares": case(300_000, 3000, 72.0, weighting="share"),
-        "memory_general": case(300_000, 3000, 72.0, units=FEW_UNITS),
+        "memory_shares": case(300_000, 3000, A_CELL, weighting="share"),
+        "memory_general": case(300_000, 3000, A_CELL, units=FEW_UNITS),
         "memory_large_general": case(1_000_000, 6000, 52.0, units=FEW_UNITS),
-        "memory_short": case(300_000, 3000, 72.0, units=FEW_UNITS, fill=SHORT),
+        "memory_short": case(300_000, 3000, 144.0, units=FEW_UNITS, fill=SHORT),
         "memory_many_units": lambda: memory_of_statistics(
-            *((300_000, 500, 216.0) if options.full else (6000, 60, None)), seed=seed
+            *((300_000, 500) if options.full else (6000, 60)), full=options.full, seed=seed
         ),
         "memory_australia": lambda: memory_australia(options.data_root),
     }
@@ -79,19 +80,19 @@ def memory(
                f"{len(problem.demands)} statistics")  # fmt: skip
 
 
-def memory_of_statistics(n: int, units: int, bar: float | None, *, seed: int) -> list[dict] | None:
+def memory_of_statistics(n: int, units: int, *, full: bool, seed: int) -> list[dict] | None:
     """The same where units are many; and what each statistic more needs, cells being equal."""
-    many = memory(n, bar, seed=seed, units=units)
+    more = 12 * (units - FEW_UNITS)
+    many = memory(n, A_CELL + A_STATISTIC * more / n if full else None, seed=seed, units=units)
     few = memory(n, None, seed=seed, units=FEW_UNITS)
     if many is None or few is None:
         return None
-    more = 12 * (units - FEW_UNITS)
-    ours = (many["ours"] - few["ours"]) * n / more / 1000
-    case = f"memory a statistic, {n} cells x 36, {units} units less {FEW_UNITS}, general form"
-    bar = None if bar is None else 12.0
-    return [many, row(case, ours, None, bar, bar is None or ours <= bar, more, unit="kB",
-                      note=f"{many['ours']:.0f} B a cell less {few['ours']:.0f}, by "
-                      f"{more} statistics")]  # fmt: skip
+    ours = (many["ours"] - few["ours"]) * n / more
+    return [many, row(f"memory a statistic, {n} cells x 36, {units} units beside {FEW_UNITS}",
+                      ours / 1000, None, A_STATISTIC / 1000 if full else None,
+                      not full or ours <= A_STATISTIC, more, unit="kB",
+                      note=f"{many['ours']:.0f} B a cell beside {few['ours']:.0f}, by {more} "
+                      "statistics more")]  # fmt: skip
 
 
 def memory_australia(root: Path) -> dict | None:

@@ -29,7 +29,7 @@ def priced_by_leaf(
     """
     leaves_of = _only_leaf(compiled)
     prices = prices.copy()
-    others = np.where(leaves_of < 0, prices, 0.0)
+    others = compiled.activity_prices(np.where(leaves_of < 0, prices, 0.0))
     for leaves in _batches(uses_of_leaves(compiled), budget):
         if limits.over:
             break
@@ -38,8 +38,8 @@ def priced_by_leaf(
         parcels = all_parcels(part)
         if len(parcels.worth) == 0 or not (part.area > 0).any():
             continue
-        table = np.where(part.allowed, compiled.activity_prices(others)[leaves], 0.0)
-        parcels.worth -= table[np.repeat(parcels.leaf, np.diff(parcels.start)), parcels.activity]
+        paid = others[leaves]
+        parcels.worth -= paid[np.repeat(parcels.leaf, np.diff(parcels.start)), parcels.activity]
         found, _, _ = interior_of(part, parcels, NEAR, limits)
         prices[inside] = found[inside]
     return prices

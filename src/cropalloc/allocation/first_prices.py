@@ -37,34 +37,41 @@ def first_prices(
         c.scores, c.leaf, c.irrigated, c.dry, c.allowed, c.n_rainfed, end.cell, end.activity,
         end.hectares, ROUNDING * smallest,
     )  # fmt: skip
-    leaf, lower, upper, equal = rows_of(could)
-    n, d = len(leaf), c.n_demands
+    matrix, right = _matrix(c, *rows_of(could))
+    most = np.full(matrix.shape[1], np.inf)
+    most[: c.n_demands][end.shortage > 1e-12 * c.area] = 0.0
+    programme = equations(matrix, np.zeros(len(most)), most, right)
+    try:
+        found, _, _ = solve_equations(programme, matrix, limits, sharpen=False)
+    except ConvergenceError:
+        return otherwise
+    return np.maximum(found[: c.n_demands], 0.0) - 1.0
+
+
+def _matrix(
+    compiled: Compiled, leaf: np.ndarray, lower: np.ndarray, upper: np.ndarray, equal: np.ndarray
+) -> tuple[csc_array, np.ndarray]:
+    """The rows as equations: their matrix, and their right side (r,).
+
+    Columns are how far the price of each statistic is above -1, and then by how much the price of
+    the upper activity is above that of the lower one, where they need not be equal.
+    """
+    d, m = compiled.n_demands, compiled.weight.shape[1]
     free = np.flatnonzero(~equal)
-    # Unknown is how far each price is above -1.
-    m = c.weight.shape[1]
     rows, columns, values = [free], [d + np.arange(len(free))], [np.ones(len(free))]
-    right = np.zeros(n)
+    right = np.zeros(len(leaf))
     for sign, activity in ((1.0, lower), (-1.0, upper)):
         at = np.flatnonzero(activity < m)  # the price of idle land is zero
-        for q in range(c.owner.shape[2]):
-            owner = c.owner[leaf[at], activity[at], q]
-            coefficient = sign * c.coefficient[leaf[at], activity[at], q]
+        for q in range(compiled.owner.shape[2]):
+            owner = compiled.owner[leaf[at], activity[at], q]
+            coefficient = sign * compiled.coefficient[leaf[at], activity[at], q]
             here = owner >= 0
             rows.append(at[here])
             columns.append(owner[here])
             values.append(coefficient[here])
             right[at] += coefficient
     entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    matrix = csc_array(entries, shape=(n, d + len(free)))
-    most = np.full(d + len(free), np.inf)
-    most[:d][end.shortage > 1e-12 * c.area] = 0.0
-    try:
-        found, _, _ = solve_equations(
-            equations(matrix, np.zeros(len(most)), most, right), matrix, limits, sharpen=False
-        )
-    except ConvergenceError:
-        return otherwise
-    return np.maximum(found[:d], 0.0) - 1.0
+    return csc_array(entries, shape=(len(leaf), d + len(free))), right
 
 
 @njit(cache=True)
@@ -122,7 +129,7 @@ def rows_of(could):
     The price of the lower one is no higher than that of the upper one. `could` is overwritten.
     """
     leaves, size = could.shape[0], could.shape[1]
-    rows = [(np.int64(0), np.int64(0), np.int64(0), False) for _ in range(0)]
+    rows = [(np.int64(0), np.int64(0), np.int64(0), False) for _ in range(0)]  # none, of this type
     chief = np.empty(size, dtype=np.int64)
     for c in range(leaves):
         reach = could[c]

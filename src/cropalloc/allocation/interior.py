@@ -126,7 +126,8 @@ def interior_of(
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         iteration = _Iteration(compiled, parcels)
         prices, gap = iteration.run(tolerance, limits)
-    return prices, gap, iteration.x * iteration.unit
+    iteration.x *= iteration.unit
+    return prices, gap, iteration.x
 
 
 class _Iteration:

@@ -79,6 +79,8 @@ def _at_once(compiled: Compiled, small: int, limits: Limits) -> tuple[Finish, fl
             first = _first_prices(compiled, end, multiplier, limits)
         if _is_proof(compiled, end, first, limits) or end.ended == "time limit":
             return end, multiplier, first
+        if limits.over:
+            return replace(end, ended="time limit"), multiplier, first
         # Above the threshold prices are affine in the worth of a hectare.
         start = end.prices + (RAISE - 1.0) * multiplier * first
         multiplier *= RAISE
@@ -91,9 +93,7 @@ def _cut(end: Finish, multiplier: float) -> np.ndarray:
     return np.where(end.prices < -0.5 * multiplier, -1.0, 0.0)
 
 
-def _first_prices(
-    compiled: Compiled, end: Finish, multiplier: float, limits: Limits
-) -> np.ndarray:  # fmt: skip
+def _first_prices(compiled: Compiled, end: Finish, multiplier: float, limits: Limits) -> np.ndarray:
     """(d,): the best first prices that an allocation, or its prices, tell."""
     candidates = [_cut(end, multiplier), np.clip(end.prices / multiplier, -1.0, None)]
     if end.ended == "optimum":

@@ -1,12 +1,14 @@
 """Prices near the optimum of a large problem: interior point on a sample, then on what is open.
 
 The interior-point method keeps some numbers for each use of each parcel. Here it never sees all of
-them: first it prices a sample of the cells, then a larger one, and at last all cells, but of these
-only the uses that may be best while prices stay in a box around those found before. The box is as
-wide as memory allows. Whatever is settled in it is one parcel an activity and leaf, to be had back
-at the price on the upper face of the box; more land may be had at the price on the lower face. A
-solution that takes neither is that of the whole problem (the dual is convex), otherwise the box
-moves there: boxstep, as in `boxstep`, whose boxes are small and whose solutions are exact.
+them: first it prices a sample of the cells, then a larger one or small leaves one after the other
+(`by_leaf`), and at last all cells, but of these only the uses that may be best while prices stay in
+a box around those found before. The box is as wide as memory allows. Whatever is settled in it is
+one parcel an activity and leaf, to be had back at the price on the upper face of the box; more land
+may be had at the price on the lower face. A solution that takes neither is that of the whole
+problem (the dual is convex), otherwise the box moves there, and gets wider for the prices that came
+to its edge and narrower for the others: boxstep, as in `boxstep`, whose boxes are small and whose
+solutions are exact.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from cropalloc.allocation.limits import Limits
 log = logging.getLogger(__name__)
 
 USES = 100_000  # that the interior point may have at once,
-USES_A_CELL = 0.5  # or so many a cell of the problem, where that is more,
+USES_A_CELL = 0.4  # or so many a cell of the problem, where that is more,
 USES_A_STATISTIC = 12  # or so many a statistic
 GROWTH = 4  # of a sample by the one before
 LARGEST = 0.1  # part of the cells that a sample may have
@@ -39,11 +41,11 @@ NARROWEST = 0.02
 ANYWHERE = 1e3  # score points beyond the penalties, where no price lies
 SPARE = 0.02  # of a leaf's land, which the statistics of a sample may miss by, all activities
 NEGLIGIBLE = 1e-7  # part of all statistics that the faces of a box may take that is the last one
-SMALL_PART = 1e-5  # the same where another box would not take much less
+SMALL_PART = 1e-4  # the same where another box would not take much less
 FAR = 1e-4  # relative gap of the interior point in a box, beyond which its prices are no good
 PATIENCE = 3  # boxes
 LEAST_CHANGE, MOST_CHANGE = 0.3, 4.0  # of a box's width, by how much of it a price used
-FLATTEST = 1e-3  # width of a box by its widest
+FLATTEST = 1e-2  # width of a box by its widest
 HARDLY_LESS = 0.8  # of what the faces of the box before took: another is not worth while
 
 

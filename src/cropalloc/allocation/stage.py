@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 SMALL = 2000  # so few cell-activities are one small programme: no prices are needed before
 FEW_USES = 500_000  # of parcels: the interior point takes them all
-MORE = 4  # times as many uses where boxes of some do not reach the optimum
+MORE = 2  # times as many uses where boxes of some do not reach the optimum
 UNEVEN = 1e3  # worths of a hectare that differ by more need temperatures of their own
 NEAR_POINTS = 2e-3  # score points that prices of the interior point may be wrong by, at first
 
