@@ -74,9 +74,9 @@ def test_candidates_are_counted_as_by_brute_force(compiled, reach):
 
 
 def test_a_sample_keeps_land_and_rare_activities():
-    problem = generate(4000, 3, seed=3, n_leaves=3)
+    problem = generate(8000, 3, seed=3, n_leaves=3)
     scores = problem.scores.copy()
-    scores[4, np.random.default_rng(0).random(4000) > 0.01] = np.nan  # rainfed, in 1 % of cells
+    scores[4, np.random.default_rng(0).random(8000) > 0.01] = np.nan  # rainfed, in 1 % of cells
     problem.scores[:] = scores
     compiled = compile_problem(problem, "area")
     samples = list(sampling._samples(compiled, 80, grow=True))
