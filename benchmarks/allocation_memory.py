@@ -26,8 +26,8 @@ from cropalloc.allocation.problem import AllocationProblem
 from cropalloc.allocation.sampling import sampled_prices
 from cropalloc.allocation.solution import Rule
 
-FEW_UNITS = 20
-A_CELL, A_STATISTIC = 72.0, 10_000.0  # bytes: the bars, of which that of many units is made
+FEW_UNITS, SMALL_UNITS = 20, 1500
+A_CELL, A_STATISTIC = 72.0, 11_000.0  # bytes: the bars, of which that of many units is made
 SHORT = 1.4  # statistics by the land there is
 
 
@@ -46,6 +46,9 @@ def memory_cases(options: argparse.Namespace, *, seed: int) -> dict[str, Callabl
         "memory_short": case(300_000, 3000, 144.0, units=FEW_UNITS, fill=SHORT),
         "memory_many_units": lambda: memory_of_statistics(
             *((300_000, 500) if options.full else (6000, 60)), full=options.full, seed=seed
+        ),
+        "memory_small_units": case(
+            300_000, 6000, _bar(300_000, SMALL_UNITS), units=SMALL_UNITS if options.full else 30
         ),
         "memory_australia": lambda: memory_australia(options.data_root),
     }
@@ -80,10 +83,15 @@ def memory(
                f"{len(problem.demands)} statistics")  # fmt: skip
 
 
+def _bar(n: int, units: int) -> float:
+    """Bytes a cell of many units: the bar of a cell, and that of each statistic of its own."""
+    return A_CELL + A_STATISTIC * 12 * units / n
+
+
 def memory_of_statistics(n: int, units: int, *, full: bool, seed: int) -> list[dict] | None:
     """The same where units are many; and what each statistic more needs, cells being equal."""
     more = 12 * (units - FEW_UNITS)
-    many = memory(n, A_CELL + A_STATISTIC * more / n if full else None, seed=seed, units=units)
+    many = memory(n, _bar(n, units) if full else None, seed=seed, units=units)
     few = memory(n, None, seed=seed, units=FEW_UNITS)
     if many is None or few is None:
         return None
