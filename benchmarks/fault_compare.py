@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from typing import Any
 
 TEMPORARY = (".part", ".partial", "-wal", "-shm")
 """Endings of what only a run under way may have."""
+_NOT_OF_THE_RUN = re.compile(
+    r"commit [0-9a-f]+( with changes)?|<dt>Newest input</dt><dd>[^<]*</dd>"
+)
 
 
 @dataclass
@@ -103,6 +107,11 @@ def _columns(path: Path) -> str:
     return path.read_text(encoding="utf-8").partition("\n")[0]
 
 
+def _page(path: Path) -> str:
+    """A report without the commit of the code and the time of the newest input."""
+    return _NOT_OF_THE_RUN.sub("", path.read_text(encoding="utf-8"))
+
+
 def _nothing(_: Path) -> None:
     """Snakemake's report lists when each job ran: that there is one is all."""
 
@@ -113,6 +122,7 @@ KINDS: list[tuple[str, Callable[[Path], bool], Callable[[Path], Any]]] = [
     ("notes on label files less their times", lambda p: p.name == ".labels.seen", _seen),
     ("JSON less its keys in seconds", lambda p: p.suffix == ".json", _json),
     ("CSV less its columns in seconds", lambda p: p.suffix == ".csv", _table),
-    ("Snakemake's report, which lists times", lambda p: p.name == "report.html", _nothing),
+    ("reports less commit and times", lambda p: p.name == "report.html", _page),
+    ("Snakemake's report, which lists times", lambda p: p.name == "workflow.html", _nothing),
 ]
 """What is compared where the bytes differ: its name, the files it is for, the content."""

@@ -1,12 +1,12 @@
 """Faults on purpose: a demo that is killed, a tile server that answers badly; see `--help`.
 
 The small generated demo of the tests (`--full`: the demo of `make demo`) is killed, with all its
-jobs, at moments drawn at random between its start and 45 s later, and started again by the same
-command, until `--kills` are made; a run that ends before the next kill is followed by a fresh one.
-The outputs are compared file by file with those of an undisturbed run: the same bytes, or, where a
-format carries times, the same content. `--work` keeps all of it, so that the campaign itself may be
-stopped and goes on. The tile server answers 10 % of the requests with status 500, 5 % with 429 and
-Retry-After, 2 % with half an image, 2 % with a web page, and lets 1 % wait.
+jobs, at random moments that fall evenly over the time of an undisturbed run, and started again by
+the same command, until `--kills` are made, at most 50 a run. The outputs are compared file by file
+with those of the undisturbed run: the same bytes, or the same content where a format carries times.
+`--work` keeps all of it, so that the campaign itself may be stopped and goes on. The tile server
+answers 10 % of the requests with status 500, 5 % with 429 and Retry-After, 2 % with half an image,
+2 % with a web page, and lets 1 % wait.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fault_kills import Campaign
 from fault_server import faulty_server
+from fault_stages import by_stage
 from rows import parse_options, row, run_cases
 
 SEED = 20
@@ -50,12 +52,12 @@ def killed(work: Path | None, kills: int, *, small: bool) -> dict:
     differing = [f"{run}/{name}" for run, each in found.items() for name in each.differing]
     equal = sum((each.equal for each in found.values()), Counter())
     identical = sum(each.identical for each in found.values())
-    rules = campaign.state.rules.most_common()
+    hits = campaign.state.hits
     note = (
         f"{kills} kills in {len(found)} runs; of the outputs, {identical} have the same bytes, "
         + "".join(f"{count} the same content ({kind}), " for kind, count in equal.most_common())
-        + "killed in "
-        + ", ".join(f"{rule} {count}" for rule, count in rules)
+        + f"kills by the stages at work: {listed(by_stage(hits))}; "
+        + f"by the rules at work: {listed(Counter(chain.from_iterable(hits)))}"
         + (f"; DIFFERENT: {', '.join(differing[:10])}" if differing else "")
     )
     size = "small demo" if small else "demo"
@@ -63,6 +65,11 @@ def killed(work: Path | None, kills: int, *, small: bool) -> dict:
         f"outputs of the {size} that differ after being killed at random", len(differing), None, 0,
         not differing, identical + sum(equal.values()) + len(differing), unit="files", note=note,
     )  # fmt: skip
+
+
+def listed(counts: Counter[str]) -> str:
+    """Names with their counts, the most frequent first."""
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common())
 
 
 if __name__ == "__main__":

@@ -41,6 +41,11 @@ def two_runs(tmp_path) -> tuple[Path, Path]:
     (one / "demo" / "benchmarks" / "a.tsv").write_text("s\th:m:s\n1.0\t0:00:01\n")
     seen = {"cropland a.gpkg": {"stats": [["a.gpkg", 17, 200]], "entry": {"sha256": "f"}}}
     (one / ".labels.seen").write_text(json.dumps(seen))
+    (one / "report.html").write_text(
+        "<dd>croplayer 0.1.0, commit a49803af39f3 with changes</dd><dd>97 ha</dd>"
+        "<dt>Newest input</dt><dd>2026-11-21</dd>"
+    )
+    (one / "workflow.html").write_text("run at noon")
     (one / "map.tif").write_bytes(b"pixels")
     shutil.copytree(one, other)
     return one, other
@@ -58,7 +63,7 @@ def sql(path, statement):
 
 def test_the_same_bytes_are_the_same(two_runs):
     found = fault_compare.compared(*two_runs)
-    assert (found.identical, sum(found.equal.values()), found.differing) == (6, 0, [])
+    assert (found.identical, sum(found.equal.values()), found.differing) == (8, 0, [])
 
 
 def test_times_alone_make_no_difference(two_runs):
@@ -68,8 +73,11 @@ def test_times_alone_make_no_difference(two_runs):
     change(other / "card.json", "3.0", "9.0")
     change(other / ".labels.seen", "17", "18")
     change(other / "demo" / "benchmarks" / "a.tsv", "1.0", "9.0")
+    change(other / "report.html", "a49803af39f3 with changes", "c339bee62830")
+    change(other / "report.html", "2026-11-21", "2026-11-22")
+    change(other / "workflow.html", "noon", "night")
     found = fault_compare.compared(*two_runs)
-    assert (found.identical, sum(found.equal.values()), found.differing) == (1, 5, [])
+    assert (found.identical, sum(found.equal.values()), found.differing) == (1, 7, [])
 
 
 @pytest.mark.parametrize(
@@ -80,6 +88,7 @@ def test_times_alone_make_no_difference(two_runs):
         "card.json": lambda p: change(p, "0.5", "0.6"),
         "demo/benchmarks/a.tsv": lambda p: change(p, "h:m:s", "other"),
         ".labels.seen": lambda p: change(p, "200", "201"),
+        "report.html": lambda p: change(p, "97 ha", "98 ha"),
         "map.tif": lambda p: p.write_bytes(b"other"),
         "missing.tif": lambda p: p.write_bytes(b"one too many"),
         ".map.tif.x.part": lambda p: p.write_bytes(b"half"),
