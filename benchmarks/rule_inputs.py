@@ -1,4 +1,4 @@
-"""What the stages of a generated shard read: imagery, elevation, a product, counties, models."""
+"""What the stages of a generated shard read: tiles, elevation, a product, counties, models."""
 
 from __future__ import annotations
 
@@ -13,19 +13,32 @@ import torch
 from block_masks import generated_fields
 from rasterio.transform import from_bounds
 from rasterio.windows import Window
+from tile_shard import ZOOM, write_truth
 
 from cropbase.atomic import write_json
 from cropbase.rasters import write_cog
+from cropbase.tables import read_table, write_table
+from cropbase.webmercator import TileMatrix
 from croplayer.blocks import integration, semantic
 from croplayer.grid import BlockGrid
-from croplayer.grid.planning import plan_blocks
+from croplayer.grid.planning import plan_blocks, planned
 from croplayer.quality.coverage import CLASSES
 from croplayer.quality.model import CoverageModel, CoverageNet, save_model
 from croplayer.segmentation import storage
 from croplayer.segmentation.architectures import build_model
 from croplayer.settings.segmentation import SegmentationSettings
+from croplayer.tiles.coverage import covering_tiles
 
 SEED = 20
+COUNTY_BLOCKS = 10
+"""Edge of a county, blocks: China has one county for 140 blocks."""
+MOSAIC = """<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>EPSG:4326</SRS>
+<GeoTransform>{place}</GeoTransform>
+<VRTRasterBand dataType="Byte" band="1"><NoDataValue>255</NoDataValue>{parts}</VRTRasterBand>
+</VRTDataset>"""
+PART = """<SimpleSource><SourceFilename relativeToVRT="1">block.tif</SourceFilename>
+<SrcRect xOff="0" yOff="0" xSize="{edge}" ySize="{edge}"/>
+<DstRect xOff="{col}" yOff="{row}" xSize="{edge}" ySize="{edge}"/></SimpleSource>"""
 
 
 class Inputs:
@@ -38,82 +51,108 @@ class Inputs:
         (west, north), (width, height) = corner, size
         self.region = shapely.box(west, north - height, west + width, north)
 
-    def write(self, segmentation: SegmentationSettings) -> None:
-        """Write imagery, elevation, a product, counties, the plan and the models."""
-        counties = gpd.GeoDataFrame(
-            {"county_id": ["1"], "county": ["C"], "city": ["D"]}, geometry=[self.region], crs=4326
-        )
+    def write(self, segmentation: dict[str, SegmentationSettings], halo_pixels: int) -> None:
+        """Write tiles, elevation, a product, counties, the plan and the models.
+
+        `segmentation` are the networks by the folders that they go to.
+        """
+        counties = self._counties()
         counties.to_file(self.folder / "counties.gpkg")
         # The region ends a little within its blocks, so that rounding plans no block beside them.
         region = self.region.buffer(-1e-6)
-        plan_blocks(
+        gpd.GeoDataFrame(geometry=[region], crs=4326).to_file(self.folder / "boundary.gpkg")
+        plan = plan_blocks(
             province="p",
             region=region,
             counties=counties,
             grid=self.grid,
             output=self.folder / "blocks.parquet",
         )
+        xs, ys = covering_tiles(
+            TileMatrix(ZOOM, 256), "wgs84", self.grid, planned(plan), halo_pixels
+        )
+        places = list(zip(xs.tolist(), ys.tolist(), strict=True))
+        write_truth(self.folder / "truth.mbtiles", places, seed=SEED, squares=True)
         field = generated_fields(1024, seed=SEED).astype(np.uint8)
-        self._raster("imagery", self.grid.pixels_per_block, 3, 60 + 120 * field, "uint8")
-        self._raster("dem", 180, 1, 100 + 10.0 * field[:256, :256], "float32")
-        self._raster("product", 600, 1, 5 - 3 * field, "uint8")
+        self._raster("dem", 180, 100 + 10.0 * field[:256, :256], "float32")
+        self._raster("product", 600, 5 - 3 * field, "uint8")
         torch.manual_seed(SEED)
         coverage = CoverageModel(
             net=CoverageNet("resnet50", 64).eval(), architecture="resnet50", width=64,
             image_pixels=512, input_pixels=224, min_crop_share=0.5, trained=(True,) * len(CLASSES),
         )  # fmt: skip
         save_model(coverage, self.folder / "coverage")
-        network = build_model(segmentation)
-        storage.save_weights(network, self.folder / "segmentation")
-        storage.save_description(
-            network,
-            segmentation.architecture,
-            segmentation.chip_pixels,
-            self.folder / "segmentation",
-        )
+        for name, settings in segmentation.items():
+            network = build_model(settings)
+            storage.save_weights(network, self.folder / name)
+            storage.save_description(
+                network, settings.architecture, settings.chip_pixels, self.folder / name
+            )
         for design, answer in ((semantic.DESIGN, "TP"), (integration.DESIGN, "both")):
             folder = self.folder / design.task
             card = {"features": design.features, "classes": design.classes, "kind": "constant"}
-            write_json(folder / "card.json", card | {"classes_present": [answer]})
+            card |= {"classes_present": [answer], "test_rows": 0, "test": None, "warnings": []}
+            write_json(folder / "card.json", card)
 
-    def _raster(self, name: str, pixels: int, bands: int, tile: np.ndarray, dtype: str) -> None:
-        """A raster of so many pixels a block that repeats a tile with noise, and a margin."""
+    def _counties(self) -> gpd.GeoDataFrame:
+        """Counties of ten by ten blocks, and what is left at the edges."""
+        west, south, east, north = self.region.bounds
+        edge = COUNTY_BLOCKS * self.grid.block_degrees
+        parts = [
+            shapely.box(x, max(y - edge, south), min(x + edge, east), y)
+            for y in np.arange(north, south + 1e-9, -edge)
+            for x in np.arange(west, east - 1e-9, edge)
+        ]
+        names = [str(k) for k in range(len(parts))]
+        return gpd.GeoDataFrame(
+            {"county_id": names, "county": names, "city": "C"}, geometry=parts, crs=4326
+        )
+
+    def _raster(self, name: str, pixels: int, tile: np.ndarray, dtype: str) -> None:
+        """A raster of so many pixels a block that repeats a tile, and a margin."""
         margin = 0.05
         width, height = (round((size + 2 * margin) / 0.05 * pixels) for size in self.size)
         bounds = (
             self.region.bounds[0] - margin, self.region.bounds[1] - margin,
             self.region.bounds[2] + margin, self.region.bounds[3] + margin,
         )  # fmt: skip
-        rng, step = np.random.default_rng(SEED), min(tile.shape)
+        step = min(tile.shape)
 
         def windows() -> Iterator[tuple[Window, np.ndarray]]:
             for row in range(0, height, step):
                 for col in range(0, width, step):
                     h, w = min(step, height - row), min(step, width - col)
-                    part = np.repeat(tile[np.newaxis, :h, :w], bands, axis=0)
-                    if bands == 3:
-                        part = part + rng.integers(0, 40, part.shape, dtype=np.uint8)
-                    yield Window(col, row, w, h), part.astype(dtype)
+                    yield Window(col, row, w, h), tile[np.newaxis, :h, :w].astype(dtype)
 
         write_cog(
-            self.folder / f"{name}.tif", windows(), height=height, width=width, bands=bands,
+            self.folder / f"{name}.tif", windows(), height=height, width=width, bands=1,
             dtype=dtype, transform=from_bounds(*bounds, width, height), compression="lzw",
         )  # fmt: skip
 
-    def draw_mask(self) -> None:
-        """Fields in the place of what the untrained network answered: noise is no map."""
+    def stand_in(self, mask: Path, quality: Path, source: str) -> None:
+        """Fields in the place of what an untrained network answered, and the other source.
+
+        The mask is a virtual raster that repeats a block: its readers decode as many pixels as
+        of a file of its own.
+        """
         with rasterio.open(self.folder / "mask.tif") as dataset:
             height, width, transform = dataset.height, dataset.width, dataset.transform
-        field = generated_fields(min(2304, max(height, width)), seed=SEED).astype(np.uint8)
-        step = field.shape[0]
-
-        def windows() -> Iterator[tuple[Window, np.ndarray]]:
-            for row in range(0, height, step):
-                for col in range(0, width, step):
-                    h, w = min(step, height - row), min(step, width - col)
-                    yield Window(col, row, w, h), field[np.newaxis, :h, :w]
-
+        edge = self.grid.pixels_per_block
+        field = generated_fields(edge, seed=SEED).astype(np.uint8)
         write_cog(
-            self.folder / "mask.tif", windows(), height=height, width=width, bands=1,
-            dtype="uint8", transform=transform, nodata=255,
+            self.folder / "block.tif", [(Window(0, 0, edge, edge), field[np.newaxis])],
+            height=edge, width=edge, bands=1, dtype="uint8", transform=transform, nodata=255,
         )  # fmt: skip
+        parts = "".join(
+            PART.format(edge=edge, row=row, col=col)
+            for row in range(0, height, edge)
+            for col in range(0, width, edge)
+        )
+        mask.write_text(
+            MOSAIC.format(
+                width=width, height=height, parts=parts, place=", ".join(map(str, transform.to_gdal()))
+            ),
+            encoding="ascii",
+        )
+        known = read_table(self.folder / "quality_a.parquet")
+        write_table(known.assign(source=source), quality)

@@ -15,37 +15,53 @@ from typing import Any
 
 import shapely
 from memory import peak_mib
+from rule_joins import PRODUCT, Joins
 
 from croplayer.grid import BlockGrid
 from croplayer.grid.planning import planned, read_plan
 
 SOURCES = ("a", "b")
 CORNER = (112.0, 24.0)
-CHIP = 256
-SEGMENTATION = {
-    "preset": "tiny", "weights": None, "chip_pixels": 128, "overlap_pixels": 32,
-    "inference_chip_pixels": CHIP, "device": "cpu", "precision": "fp32", "threads": 1,
+LARGEST_CHIP = 512
+"""Edge of a chip as the settings have it by default; smaller where a block is."""
+LIGHT = {
+    "architecture": "pidnet",
+    "shape": {
+        "width": 8, "branch_blocks": 1, "integral_blocks": 1, "pyramid_width": 8, "head_width": 8
+    },
 }  # fmt: skip
+"""The lightest network that the settings can describe: what is left is the engine's memory."""
+DEMO = {"preset": "tiny", "overlap_pixels": 32, "inference_chip_pixels": 256}
+"""The demo's network, on its chips."""
 CATALOGUE = Path(__file__).resolve().parents[1] / "config" / "products.yaml"
 
 
-class RuleShard:
+class RuleShard(Joins):
     """The stages of one shard, whose files all lie in `folder`; a method a rule."""
 
     def __init__(self, folder: Path, rows: int, columns: int, pixels: int) -> None:
         self.folder = folder
-        self.grid = BlockGrid(0.05, pixels, 0.05 * max(rows, columns))
+        self.grid = BlockGrid(0.05, pixels, 1.0)
+        self.chip = min(LARGEST_CHIP, pixels)
         self.size = 0.05 * columns, 0.05 * rows
         west, north = CORNER
         self.region = shapely.box(west, north - self.size[1], west + self.size[0], north)
         self.plan = folder / "blocks.parquet"
-        self.masks = dict.fromkeys(SOURCES, folder / "mask.tif")
+        self.sources = SOURCES
+        self.masks = dict.fromkeys(SOURCES, folder / "mask.vrt")
         self.quality = {source: folder / f"quality_{source}.parquet" for source in SOURCES}
 
     @property
     def common(self) -> dict[str, Any]:
         """Blocks and grid, as the scripts read them."""
         return {"blocks": planned(read_plan(self.plan)), "grid": self.grid}
+
+    def network(self, choice: dict[str, Any]):
+        """Settings of the segmentation with a network; as many threads as the rule has."""
+        from croplayer.settings.segmentation import SegmentationSettings
+
+        common = {"weights": None, "device": "cpu", "precision": "fp32", "threads": 2}
+        return SegmentationSettings(**{"chip_pixels": self.chip} | common | choice)
 
     def inputs(self):
         """What writes the inputs."""
@@ -54,20 +70,36 @@ class RuleShard:
         return Inputs(self.folder, self.grid, CORNER, self.size)
 
     def prepare(self) -> None:
-        from croplayer.settings.segmentation import SegmentationSettings
+        networks = {"segmentation": self.network(LIGHT), "demo": self.network(DEMO)}
+        self.inputs().write(networks, self.chip)
 
-        self.inputs().write(SegmentationSettings(**SEGMENTATION))
+    def fetch_tiles(self) -> None:
+        from fast_server import FastServer
+        from tile_shard import source_at
+
+        from croplayer.tiles.fetch import fetch_tiles
+
+        with FastServer(self.folder / "truth.mbtiles", 0.0) as server:
+            fetch_tiles(
+                source_name="a",
+                source=source_at(server.url, requests_per_second=10_000),
+                halo_pixels=self.chip,
+                output=self.folder / "tiles.mbtiles",
+                quota_file=self.folder / "quota.sqlite",
+                **self.common,
+            )
 
     def build_mosaic(self) -> None:
+        from tile_shard import source_at
+
         from croplayer.settings.mosaic import MosaicSettings
-        from croplayer.settings.sources import RasterSource
         from croplayer.tiles.mosaic import build_mosaic
 
         build_mosaic(
             source_name="a",
-            source=RasterSource(paths=(str(self.folder / "imagery.tif"),)),
-            tiles=None,
-            mosaic=MosaicSettings(halo_pixels=CHIP),
+            source=source_at("http://localhost"),
+            tiles=self.folder / "tiles.mbtiles",
+            mosaic=MosaicSettings(halo_pixels=self.chip),
             output=self.folder / "mosaic.tif",
             **self.common,
         )
@@ -76,16 +108,15 @@ class RuleShard:
         from croplayer.quality.assess import assess_quality
         from croplayer.settings.quality import QualitySettings
 
-        for source, output in self.quality.items():
-            assess_quality(
-                mosaic=self.folder / "mosaic.tif",
-                source_name=source,
-                model_dir=self.folder / "coverage",
-                threads=1,
-                settings=QualitySettings(device="cpu"),
-                output=output,
-                **self.common,
-            )
+        assess_quality(
+            mosaic=self.folder / "mosaic.tif",
+            source_name="a",
+            model_dir=self.folder / "coverage",
+            threads=1,
+            settings=QualitySettings(device="cpu"),
+            output=self.quality["a"],
+            **self.common,
+        )
 
     def measure_terrain(self) -> None:
         from croplayer.settings.terrain import TerrainSettings
@@ -98,22 +129,24 @@ class RuleShard:
             **self.common,
         )
 
-    def segment_shard(self) -> None:
+    def segment_shard(self, model: str = "segmentation", choice: dict[str, Any] = LIGHT) -> None:
         from croplayer.segmentation.inference import segment_shard
-        from croplayer.settings.segmentation import SegmentationSettings
 
         segment_shard(
             mosaic=self.folder / "mosaic.tif",
-            model_dir=self.folder / "segmentation",
-            settings=SegmentationSettings(**SEGMENTATION),
+            model_dir=self.folder / model,
+            settings=self.network(choice),
             probability=self.folder / "probability.tif",
             mask=self.folder / "mask.tif",
             **self.common,
         )
 
-    def draw_mask(self) -> None:
-        """Fields in the place of what the untrained network answered: noise is no map."""
-        self.inputs().draw_mask()
+    def segment_demo(self) -> None:
+        """`segment_shard` with the network of the demo."""
+        self.segment_shard("demo", DEMO)
+
+    def stand_in(self) -> None:
+        self.inputs().stand_in(self.masks["a"], self.quality["b"], "b")
 
     def measure_features(self) -> None:
         from croplayer.blocks.features import measure_features
@@ -124,32 +157,8 @@ class RuleShard:
             terrain=self.folder / "terrain.parquet",
             output=self.folder / "features.parquet",
             sources=SOURCES,
-            threads=2,
+            threads=4,
             **self.common,
-        )
-
-    def classify_semantic(self) -> None:
-        from croplayer.blocks.semantic import classify_semantic
-
-        classify_semantic(
-            features=[self.folder / "features.parquet"],
-            model_dir=self.folder / "semantic",
-            sources=SOURCES,
-            blocks=self.plan,
-            output=self.folder / "classes.parquet",
-        )
-
-    def choose_options(self) -> None:
-        from croplayer.blocks.integration import choose_options
-
-        choose_options(
-            features=[self.folder / "features.parquet"],
-            semantic=self.folder / "classes.parquet",
-            model_dir=self.folder / "integration",
-            corrections=None,
-            sources=SOURCES,
-            blocks=self.plan,
-            output=self.folder / "options.parquet",
         )
 
     def integrate_shard(self) -> None:
@@ -165,44 +174,34 @@ class RuleShard:
         )
 
     def compare_shard(self) -> None:
-        from croplayer.comparison.catalogue import read_catalogue
         from croplayer.comparison.shard import compare_shard
         from croplayer.settings.products import ProductRaster
 
         compare_shard(
             maps=[self.folder / "map.tif"],
             files=[self.folder / "product.tif"],
-            name="esri",
-            product=ProductRaster(**read_catalogue(CATALOGUE).products["esri"].raster()),
+            name=PRODUCT,
+            product=ProductRaster(**self.catalogue().products[PRODUCT].raster()),
             boundary=self.region,
-            output=self.folder / "comparison.parquet",
-            classes=self.folder / "comparison.json",
+            output=self.folder / PRODUCT / "shard.parquet",
+            classes=self.folder / PRODUCT / "shard.json",
             **self.common,
         )
 
-    def export_counties(self) -> None:
-        from croplayer.export.counties import export_counties
-        from croplayer.settings.export import ExportSettings
+    def catalogue(self):
+        """The catalogue of products."""
+        from croplayer.comparison.catalogue import read_catalogue
 
-        export_counties(
-            maps=[self.folder / "map.tif"],
-            counties=self.folder / "counties.gpkg",
-            counties_fields=("county_id", "county", "city"),
-            blocks=self.plan,
-            grid=self.grid,
-            settings=ExportSettings(),
-            parquet=self.folder / "counties.parquet",
-            archive=self.folder / "p.tar.gz",
-            table=self.folder / "areas.csv",
-        )
+        return read_catalogue(CATALOGUE)
 
 
 def main() -> None:
     stage, folder, *numbers = sys.argv[1:]
     shard = RuleShard(Path(folder), *map(int, numbers))
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     getattr(shard, stage)()
-    print(json.dumps({"peak_mib": peak_mib(), "seconds": time.perf_counter() - begin}))
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    print(json.dumps({"peak_mib": peak_mib(), "seconds": seconds, "cpu_seconds": cpu}))
 
 
 if __name__ == "__main__":

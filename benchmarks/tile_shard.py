@@ -36,15 +36,20 @@ def places_of(blocks: list[Block]) -> list[tuple[int, int]]:
     return list(zip(xs.tolist(), ys.tolist(), strict=True))
 
 
-def write_truth(path: Path, places: list[tuple[int, int]], *, seed: int) -> dict:
-    """Write an MBTiles file of JPEG tiles (some 20 kB each); returns {(x, y): its bytes}."""
+def write_truth(
+    path: Path, places: list[tuple[int, int]], *, seed: int, squares: bool = False
+) -> dict:
+    """Write an MBTiles file of JPEG tiles (some 20 kB each); returns {(x, y): its bytes}.
+
+    With `squares` they are of one colour each 32 pixels, so that rasters of them are small, and
+    have their bytes from a comment.
+    """
     rng = np.random.default_rng(seed)
-    noise = rng.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
-    grounds = [
-        np.asarray(Image.fromarray(part).resize((256, 256), Image.Resampling.BICUBIC))
-        for part in noise
-    ]
-    tiles = {(x, y): _tile(grounds[(x + 3 * y) % 8], x, y) for x, y in places}
+    edge, resampling = (8, Image.Resampling.NEAREST) if squares else (32, Image.Resampling.BICUBIC)
+    noise = rng.integers(0, 256, (8, edge, edge, 3), dtype=np.uint8)
+    grounds = [np.asarray(Image.fromarray(part).resize((256, 256), resampling)) for part in noise]
+    comment = rng.bytes(16_000) if squares else b""
+    tiles = {(x, y): _tile(grounds[(x + 3 * y) % 8], x, y, comment) for x, y in places}
     with closing(sqlite3.connect(path)) as database:
         create_schema(database, "main")
         for (x, y), data in tiles.items():
@@ -55,7 +60,7 @@ def write_truth(path: Path, places: list[tuple[int, int]], *, seed: int) -> dict
     return tiles
 
 
-def _tile(ground: np.ndarray, x: int, y: int) -> bytes:
+def _tile(ground: np.ndarray, x: int, y: int, comment: bytes) -> bytes:
     """JPEG of a ground with the bits of x and y as black and white patches along its edges."""
     pixels = ground.copy()
     for k in range(16):
@@ -63,7 +68,7 @@ def _tile(ground: np.ndarray, x: int, y: int) -> bytes:
         pixels[:_PATCH, edge] = 255 * (x >> k & 1)
         pixels[-_PATCH:, edge] = 255 * (y >> k & 1)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=85, comment=comment)
     return buffer.getvalue()
 
 
