@@ -65,8 +65,8 @@ def measure_shard(folder: Path, grid: BlockGrid, side: int, threads: int) -> dic
     with tempfile.TemporaryDirectory() as scratch:
         ids = [grid.block_id(block) for block in blocks]
         quality, terrain = Path(scratch) / "quality.parquet", Path(scratch) / "terrain.parquet"
-        write_table(_constant_table(ids, QUALITY_FEATURES), quality)
-        write_table(_constant_table(ids, TERRAIN_FEATURES), terrain)
+        write_table(constant_table(ids, QUALITY_FEATURES), quality)
+        write_table(constant_table(ids, TERRAIN_FEATURES), terrain)
         begin, cpu = time.perf_counter(), time.process_time()
         measure_features(
             masks={source: folder / f"{source}.tif" for source in SOURCES},
@@ -84,7 +84,8 @@ def measure_shard(folder: Path, grid: BlockGrid, side: int, threads: int) -> dic
         }
 
 
-def _constant_table(ids: list[str], columns: tuple[str, ...]) -> pd.DataFrame:
+def constant_table(ids: list[str], columns: tuple[str, ...]) -> pd.DataFrame:
+    """The same in every block: 1, and Planting imagery where the columns ask for a type."""
     table = pd.DataFrame({"block_id": ids} | {name: 1.0 for name in columns})
     return table.assign(coverage_type="planting") if "coverage_type" in columns else table
 

@@ -246,7 +246,7 @@ def _network_rows(model: SegmentationModel, settings: SegmentationSettings, full
     for way in ("none", "cuda_graphs", "compile"):
         predictor = Predictor(model, settings.model_copy(update={"acceleration": way}))
         for _ in range(2):  # the first one captures or compiles
-            for _ in predictor.strips(window, read):
+            for _ in predictor.pieces(window, read):
                 pass
         if predictor.acceleration != way:
             print(f"{way}: not possible here", file=sys.stderr)

@@ -7,21 +7,22 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import rasterio
 import shapely
 import torch
 from block_masks import generated_fields
+from block_shard import constant_table
 from rasterio.transform import from_bounds
 from rasterio.windows import Window
 from tile_shard import ZOOM, write_truth
 
 from cropbase.atomic import write_json
 from cropbase.rasters import write_cog
-from cropbase.tables import read_table, write_table
+from cropbase.tables import write_table
 from cropbase.webmercator import TileMatrix
 from croplayer.blocks import integration, semantic
+from croplayer.blocks.tables import QUALITY_FEATURES
 from croplayer.grid import BlockGrid
-from croplayer.grid.planning import plan_blocks, planned
+from croplayer.grid.planning import plan_blocks, planned, read_plan
 from croplayer.quality.coverage import CLASSES
 from croplayer.quality.model import CoverageModel, CoverageNet, save_model
 from croplayer.segmentation import storage
@@ -129,14 +130,15 @@ class Inputs:
             dtype=dtype, transform=from_bounds(*bounds, width, height), compression="lzw",
         )  # fmt: skip
 
-    def stand_in(self, mask: Path, quality: Path, source: str) -> None:
-        """Fields in the place of what an untrained network answered, and the other source.
+    def stand_in(self, mask: Path, quality: dict[str, Path]) -> None:
+        """Fields in the place of a network's mask, and a constant quality of every source.
 
         The mask is a virtual raster that repeats a block: its readers decode as many pixels as
         of a file of its own.
         """
-        with rasterio.open(self.folder / "mask.tif") as dataset:
-            height, width, transform = dataset.height, dataset.width, dataset.transform
+        blocks = planned(read_plan(self.folder / "blocks.parquet"))
+        whole = self.grid.shard_window(blocks)
+        height, width, transform = whole.height, whole.width, self.grid.transform(whole)
         edge = self.grid.pixels_per_block
         field = generated_fields(edge, seed=SEED).astype(np.uint8)
         write_cog(
@@ -150,9 +152,13 @@ class Inputs:
         )
         mask.write_text(
             MOSAIC.format(
-                width=width, height=height, parts=parts, place=", ".join(map(str, transform.to_gdal()))
+                width=width,
+                height=height,
+                parts=parts,
+                place=", ".join(map(str, transform.to_gdal())),
             ),
             encoding="ascii",
         )
-        known = read_table(self.folder / "quality_a.parquet")
-        write_table(known.assign(source=source), quality)
+        ids = [self.grid.block_id(block) for block in blocks]
+        for path in quality.values():
+            write_table(constant_table(ids, QUALITY_FEATURES), path)

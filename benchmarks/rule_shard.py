@@ -49,7 +49,7 @@ class RuleShard(Joins):
         self.plan = folder / "blocks.parquet"
         self.sources = SOURCES
         self.masks = dict.fromkeys(SOURCES, folder / "mask.vrt")
-        self.quality = {source: folder / f"quality_{source}.parquet" for source in SOURCES}
+        self.quality = {source: folder / f"constant_{source}.parquet" for source in SOURCES}
 
     @property
     def common(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class RuleShard(Joins):
             model_dir=self.folder / "coverage",
             threads=1,
             settings=QualitySettings(device="cpu"),
-            output=self.quality["a"],
+            output=self.folder / "quality.parquet",
             **self.common,
         )
 
@@ -146,7 +146,7 @@ class RuleShard(Joins):
         self.segment_shard("demo", DEMO)
 
     def stand_in(self) -> None:
-        self.inputs().stand_in(self.masks["a"], self.quality["b"], "b")
+        self.inputs().stand_in(self.masks["a"], self.quality)
 
     def measure_features(self) -> None:
         from croplayer.blocks.features import measure_features

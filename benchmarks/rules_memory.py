@@ -32,16 +32,34 @@ from rows import parse_options, row, run_cases
 
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parent / "workflow" / "rules"
-STAGES = (
-    "fetch_tiles", "build_mosaic", "assess_quality", "measure_terrain", "segment_shard",
-    "measure_features", "classify_semantic", "choose_options", "integrate_shard", "compare_shard",
-    "validate_blocks", "validate_province", "summarise_comparison", "export_counties",
-    "tabulate_blocks", "plot_overview", "plot_quality",
-)  # fmt: skip
-"""Rules, in an order in which each finds what it reads."""
-UNMEASURED = {"prepare": STAGES[0], "stand_in": "measure_features"}
-"""What is made for the rules, and the first rule that needs it."""
 DEMO = "segment_demo"
+NEEDS = {
+    "prepare": (),
+    "fetch_tiles": ("prepare",),
+    "build_mosaic": ("fetch_tiles",),
+    "assess_quality": ("build_mosaic",),
+    "measure_terrain": ("prepare",),
+    "segment_shard": ("build_mosaic",),
+    DEMO: ("build_mosaic",),
+    "stand_in": ("prepare",),
+    "measure_features": ("stand_in", "measure_terrain"),
+    "classify_semantic": ("measure_features",),
+    "choose_options": ("classify_semantic",),
+    "integrate_shard": ("choose_options",),
+    "compare_shard": ("integrate_shard",),
+    "validate_blocks": ("integrate_shard",),
+    "validate_province": ("integrate_shard",),
+    "summarise_comparison": ("compare_shard", "validate_province"),
+    "export_counties": ("integrate_shard",),
+    "tabulate_blocks": ("validate_province",),
+    "plot_overview": ("segment_shard", "integrate_shard"),
+    "plot_quality": ("build_mosaic", "tabulate_blocks"),
+}
+"""Stages, and those whose files they read."""
+STAGES = tuple(stage for stage in NEEDS if stage not in ("prepare", "stand_in", DEMO))
+"""Those that are rules of the workflow."""
+CASES = {DEMO: ("segment_shard", "segment_shard, the demo's network")}
+"""Stage -> rule and case, where they are not the stage itself."""
 GROWTH = 1.2
 SEED = 20
 TINY, QUICK, FULL = (2, 1, 256), (2, 1, 256), (20, 10, 2304)
@@ -62,26 +80,26 @@ class Shard:
     def blocks(self) -> int:
         return self.rows * self.columns
 
-    def peak_mib(self, stage: str, before: tuple[str, ...]) -> float:
-        """Peak of a stage, once; the stages `before` it are run where they have not been."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for needed in before:
-            self._run(needed)
-        return self._run(stage)["peak_mib"]
-
-    def _run(self, stage: str) -> dict[str, float]:
+    def figures(self, stage: str) -> dict[str, float]:
+        """Figures of a stage, run once; so are the stages that it needs, where they were not."""
         done = self.folder / f"{stage}.figures.json"
         if not done.exists():
-            shape = map(str, (self.folder, self.rows, self.columns, self.pixels))
-            result = subprocess.run(
-                [sys.executable, str(HERE / "rule_shard.py"), stage, *shape],
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-            )
-            done.write_text(result.stdout.splitlines()[-1], encoding="utf-8")
+            for needed in NEEDS[stage]:
+                self.figures(needed)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            done.write_text(self._run(stage), encoding="utf-8")
         return json.loads(done.read_text(encoding="utf-8"))
+
+    def _run(self, stage: str) -> str:
+        shape = map(str, (self.folder, self.rows, self.columns, self.pixels))
+        result = subprocess.run(
+            [sys.executable, str(HERE / "rule_shard.py"), stage, *shape],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return result.stdout.splitlines()[-1]
 
 
 def main() -> None:
@@ -113,38 +131,24 @@ def doubled(folder: Path, rows: int, columns: int, pixels: int) -> tuple[Shard, 
 
 def measured(stage: str, pair: tuple[Shard, Shard], first: Shard | None) -> list[dict]:
     """A row of the memory of the larger shard, and a row of the growth; `first` is not measured."""
-    before = needed_by(stage)
     if first is not None:
-        first.peak_mib(stage, before)
+        first.figures(stage)
     small, large = pair
-    one, two = (shard.peak_mib(stage, before) for shard in pair)
-    rule, case = ("segment_shard", f"segment_shard, the demo's network") if stage == DEMO else (stage,) * 2
-    allowed = memory_of(rule)
-    note = f"{large.blocks} generated blocks of {large.pixels} x {large.pixels} pixels; the bar is "
-    growth, real = two / one, first is not None
+    one, two = (shard.figures(stage)["peak_mib"] for shard in pair)
+    rule, case = CASES.get(stage, (stage, stage))
+    allowed, growth = memory_of(rule), two / one
+    what = f"{large.blocks} generated blocks of {large.pixels} x {large.pixels} pixels"
     return [
         row(
             case, two, None, allowed, two <= allowed, large.blocks, unit="MiB",
-            note=f"{note}the rule's mem_mb",
+            note=f"{what}; the bar is the rule's mem_mb",
         ),
         row(
-            f"{case}: the shard doubled", two, one, GROWTH, growth <= GROWTH or not real,
+            f"{case}: the shard doubled", two, one, GROWTH, growth <= GROWTH or first is None,
             large.blocks, unit="MiB", ratio=growth,
             note=f"{small.blocks} blocks beside {large.blocks}",
         ),
     ]  # fmt: skip
-
-
-def needed_by(stage: str) -> tuple[str, ...]:
-    """What must have been run before a stage, in order."""
-    if stage == DEMO:
-        return ("prepare", "fetch_tiles", "build_mosaic")
-    position = STAGES.index(stage)
-    found: list[str] = []
-    for earlier in (*STAGES[:position], stage):
-        found += [made for made, user in UNMEASURED.items() if user == earlier]
-        found += [earlier] * (earlier != stage)
-    return tuple(found)
 
 
 def memory_of(rule: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 def load(name: str):
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses ask
     spec.loader.exec_module(module)
     return module
 
@@ -85,3 +86,35 @@ def test_the_memory_benchmark_knows_what_each_rule_asks_for(monkeypatch):
     assert all(benchmark.memory_of(stage) > 500 for stage in benchmark.STAGES)
     with pytest.raises(LookupError):
         benchmark.memory_of("no_such_rule")
+
+
+def test_the_memory_benchmark_has_every_rule_that_runs_a_shard(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    benchmark = load("rules_memory")
+    rules = "\n".join(path.read_text("utf-8") for path in sorted(benchmark.RULES.glob("*.smk")))
+    found = re.findall(r"^rule (\w+):.*?^    output:\n(.*?)^    \w", rules, re.S | re.M)
+    of_shards = {name for name, output in found if "{shard}" in output}
+    assert len(of_shards) >= 8 and of_shards <= set(benchmark.STAGES)
+    stages = list(benchmark.NEEDS)
+    for stage, needed in benchmark.NEEDS.items():
+        assert all(stages.index(other) < stages.index(stage) for other in needed)
+        assert hasattr(load("rule_shard").RuleShard, stage)
+
+
+def test_a_killed_campaign_of_the_memory_benchmark_goes_on(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    benchmark = load("rules_memory")
+    shard, run = benchmark.Shard(tmp_path / "4", 2, 2, 256), []
+
+    def peak(shard, stage):
+        run.append(stage)
+        if len(run) == 3:
+            raise KeyboardInterrupt
+        return json.dumps({"peak_mib": float(len(run))})
+
+    monkeypatch.setattr(benchmark.Shard, "_run", peak)
+    with pytest.raises(KeyboardInterrupt):
+        shard.figures("segment_shard")
+    assert shard.figures("segment_shard") == {"peak_mib": 5.0}
+    assert run == ["prepare", "fetch_tiles", "build_mosaic", "build_mosaic", "segment_shard"]
+    assert shard.figures("fetch_tiles") == {"peak_mib": 2.0}, "kept"

@@ -1,4 +1,4 @@
-"""Overlapping chips added up to strips of probability, on the device that computes them."""
+"""Overlapping chips added up to probability, a row of chips at a time, on the device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Encode = Callable[[Tensor], Tensor]
 
 
 class Blend:
-    """Weighted sums of the chips over a strip as high as a chip.
+    """Weighted sums of a row of chips, over a strip as high as they are.
 
     Parameters
     ----------
@@ -47,20 +47,20 @@ class Blend:
 
 
 class HostCopy:
-    """A strip on its way to the host's memory; the device goes on meanwhile."""
+    """A piece on its way to the host's memory; the device goes on meanwhile."""
 
-    def __init__(self, strip: Tensor) -> None:
+    def __init__(self, piece: Tensor) -> None:
         self._event = None
-        if strip.device.type == "cuda":
-            self._host = torch.empty(strip.shape, dtype=strip.dtype, pin_memory=True)
-            self._host.copy_(strip, non_blocking=True)
+        if piece.device.type == "cuda":
+            self._host = torch.empty(piece.shape, dtype=piece.dtype, pin_memory=True)
+            self._host.copy_(piece, non_blocking=True)
             self._event = torch.cuda.Event()
             self._event.record()
         else:
-            self._host = strip
+            self._host = piece
 
     def array(self) -> np.ndarray:
-        """The strip, once it has arrived."""
+        """The piece, once it has arrived."""
         if self._event is not None:
             self._event.synchronize()
         return self._host.numpy()

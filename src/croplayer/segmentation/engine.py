@@ -1,8 +1,9 @@
 """Running a model over images of any size: chips read ahead, computed in batches, blended.
 
 The parts: `chips` lays the chips and reads them with threads, `executor` computes batches of them
-on a device, `blend` adds them up to strips. Batches are filled across stretches and rows of chips.
-Everything in flight is bounded, so memory grows with the width of a window and not with its height.
+on a device, `blend` adds them up. Batches are filled across stretches and rows of chips, and what
+is final is handed over in pieces. Everything in flight is bounded; only the sums of one row of
+chips are as wide as the window (8 bytes a pixel), and nothing grows with its height.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 GPU_BATCH_CHIPS = 32
 CPU_BATCH_PIXELS = {True: 2**19, False: 2**18}
 """Pixels of a batch on a CPU, in bf16 and in fp32: beyond, its feature maps leave the caches."""
+PIECE_COLUMNS = 4096
+"""Widest piece that is handed over; whole tiles of a raster whose first column is the window's."""
 
 
 @dataclass
@@ -62,7 +65,7 @@ class RunFigures:
 class Predictor:
     """A model ready for inference: device, precision, batches.
 
-    figures : of the last run of `strips` that came to its end.
+    figures : of the last run of `pieces` that came to its end.
     """
 
     def __init__(
@@ -99,35 +102,42 @@ class Predictor:
             result[part] = self.network.probability(images, there).cpu().numpy()
         return result
 
-    def strips(
+    def map_window(self, window: PixelWindow, read: Reader) -> np.ndarray:
+        """Blended probabilities of a window, float32 (rows, columns), NaN without imagery."""
+        found = np.empty((window.height, window.width), dtype=np.float32)
+        for piece, values in self.pieces(window, read):
+            found[piece.relative_to(window)] = values
+        return found
+
+    def pieces(
         self,
         window: PixelWindow,
         read: Reader,
         wanted: Callable[[PixelWindow], bool] | None = None,
         encode: Encode | None = None,
     ) -> Iterator[tuple[PixelWindow, np.ndarray]]:
-        """Blended probabilities of a window, strip by strip from north to south.
+        """Blended probabilities of a window, piece by piece.
 
         Parameters
         ----------
         window : the pixels wanted, on the global grid.
         read : gives imagery of any window of the global grid; called by several threads.
         wanted : tells of a chip whether it is needed; all are if None.
-        encode : applied to each strip on the device, before it is copied to the host.
+        encode : applied to each piece on the device, before it is copied to the host.
 
         Yields
         ------
-        (strip, probability (rows, columns)), float32 with NaN where there is no imagery or no chip
-        was wanted, or what `encode` makes of that. The strips follow one another and make up
-        `window`. Memory grows with the width of the window, not with its height.
+        (piece, probability (rows, columns)), float32 with NaN where there is no imagery or no chip
+        was wanted, or what `encode` makes of that. The pieces make up `window`: strips from north
+        to south, at most a chip high, each from west to east in pieces of at most `PIECE_COLUMNS`.
         """
         late: tuple[PixelWindow, HostCopy] | None = None
-        # A strip is handed over one strip late: its copy to the host overlaps with the next one.
-        for strip, probability in self._blended(window, read, wanted):
+        # A piece is handed over one piece late: its copy to the host overlaps with the next one.
+        for piece, probability in self._blended(window, read, wanted):
             copied = HostCopy(encode(probability) if encode else probability)
             if late is not None:
                 yield late[0], late[1].array()
-            late = strip, copied
+            late = piece, copied
         if late is not None:
             yield late[0], late[1].array()
 
@@ -157,8 +167,10 @@ class Predictor:
             final = rows[position + 1] if position + 1 < len(rows) else bottom
             first, stop = max(row, window.row), min(final, bottom)
             if stop > first:
-                strip = PixelWindow(first, window.col, stop - first, window.width)
-                yield strip, blend.take(first - row, stop - row, window.col, window.width)
+                for col in range(window.col, window.col + window.width, PIECE_COLUMNS):
+                    width = min(PIECE_COLUMNS, window.col + window.width - col)
+                    piece = PixelWindow(first, col, stop - first, width)
+                    yield piece, blend.take(first - row, stop - row, col, width)
             blend.shift(stride)
 
     def _computed(self, source: Iterator[Chip]) -> Iterator[tuple[Chip, Tensor, Tensor]]:
@@ -242,5 +254,4 @@ def predict_array(
     else:
         predictor = Predictor(model, settings or SegmentationSettings())
     window = PixelWindow(*origin, *valid.shape)
-    strips = [strip for _, strip in predictor.strips(window, array_reader(rgb, valid, window))]
-    return np.concatenate(strips)
+    return predictor.map_window(window, array_reader(rgb, valid, window))

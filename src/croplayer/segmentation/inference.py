@@ -23,7 +23,7 @@ from croplayer.grid.rasters import raster_window, read_window
 from croplayer.segmentation import storage
 from croplayer.segmentation.chips import Reader, chip_origins
 from croplayer.segmentation.device import least_used_device, set_threads
-from croplayer.segmentation.engine import Predictor, RunFigures
+from croplayer.segmentation.engine import PIECE_COLUMNS, Predictor, RunFigures
 from croplayer.segmentation.writing import CogWriter
 from croplayer.settings.segmentation import SegmentationSettings
 
@@ -86,13 +86,13 @@ def segment_shard(
     tags = {"model_sha256": storage.model_hash(Path(model_dir))}
     with least_used_device(settings) as device, _mosaic_reader(mosaic, grid) as read:
         predictor = Predictor(model, settings, device)
-        strips = predictor.strips(window, read, _touches(blocks, grid), encode=_stored)
+        pieces = predictor.pieces(window, read, _touches(blocks, grid), encode=_stored)
         with (
-            closing(strips),  # before the mosaic is, whatever happens: its threads read there
+            closing(pieces),  # before the mosaic is, whatever happens: its threads read there
             CogWriter(probability, **raster, **_probability_raster(tags)) as probabilities,
             CogWriter(mask, **raster, **_mask_raster(tags, settings.threshold)) as masks,
         ):
-            for place, values in _planned(strips, blocks, window, grid, settings):
+            for place, values in _planned(pieces, blocks, window, grid, settings):
                 probabilities.put(place, values)
                 masks.put(place, _cover(values, settings.threshold))
     _tell(predictor.figures, window)
@@ -142,7 +142,7 @@ def _cover(values: np.ndarray, threshold: float) -> np.ndarray:
     """The mask of stored probabilities: 1 where value / 250 >= threshold, 255 stays."""
     # Compared in whole numbers: 0.7 x 250 is not 175 in binary fractions.
     reached = values >= np.ceil(round(threshold * SCALE, 6))
-    return np.where(values == NODATA, NODATA, reached).astype(np.uint8)
+    return np.where(values == NODATA, np.uint8(NODATA), reached.astype(np.uint8))
 
 
 def _stored(probability: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ def _touches(blocks: list[Block], grid: BlockGrid) -> Callable[[PixelWindow], bo
 
 
 def _planned(
-    strips: Iterator[tuple[PixelWindow, np.ndarray]],
+    pieces: Iterator[tuple[PixelWindow, np.ndarray]],
     blocks: list[Block],
     window: PixelWindow,
     grid: BlockGrid,
@@ -207,18 +207,17 @@ def _planned(
 ) -> Iterator[tuple[Window, np.ndarray]]:
     """Stored probabilities, uint8 (1, rows, columns), with nodata outside the planned blocks."""
     size = grid.pixels_per_block
-    rows = np.arange(window.row, window.row + window.height) // size
-    cols = np.arange(window.col, window.col + window.width) // size
-    planned: dict[int, set[int]] = {}
+    north, west = window.row // size, window.col // size
+    planned = np.zeros((window.height // size, window.width // size), dtype=bool)
     for block in blocks:
-        planned.setdefault(block.row, set()).add(block.col)
-    inside = {row: np.isin(cols, sorted(members)) for row, members in planned.items()}
-    nowhere = np.zeros(window.width, dtype=bool)
-    total = -(-window.height // settings.stride_pixels) + 1
-    for strip, values in progress(strips, what="segmentation", unit="strips", total=total):
-        top = strip.row - window.row
-        keep = np.stack([inside.get(row, nowhere) for row in rows[top : top + strip.height]])
+        planned[block.row - north, block.col - west] = True
+    strips = -(-window.height // settings.stride_pixels) + 1
+    total = strips * -(-window.width // PIECE_COLUMNS)
+    for piece, values in progress(pieces, what="segmentation", unit="pieces", total=total):
+        rows = np.arange(piece.row, piece.row + piece.height) // size - north
+        cols = np.arange(piece.col, piece.col + piece.width) // size - west
+        keep = planned[rows[:, None], cols]
         yield (
-            Window(0, top, strip.width, strip.height),
+            Window(piece.col - window.col, piece.row - window.row, piece.width, piece.height),
             np.where(keep, values, np.uint8(NODATA))[None],
         )

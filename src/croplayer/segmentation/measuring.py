@@ -67,4 +67,4 @@ def map_part(predictor: Predictor, window: LabelledWindow, part: tuple[slice, sl
         cols.stop - cols.start,
     )
     read = array_reader(window.rgb, window.imagery, window.window)
-    return np.concatenate([strip for _, strip in predictor.strips(wanted, read)])
+    return predictor.map_window(wanted, read)

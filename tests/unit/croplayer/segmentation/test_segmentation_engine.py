@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cropbase.errors import DependencyError
 from croplayer.grid import PixelWindow
+from croplayer.segmentation import engine
 from croplayer.segmentation.chips import array_reader, blend_weights, chip_origins
 from croplayer.segmentation.device import choose_device, least_used_device, use_bf16
 from croplayer.segmentation.engine import Predictor, predict_array
@@ -95,25 +96,32 @@ def test_a_pixel_does_not_know_in_which_window_it_is_computed(
     read = array_reader(rgb, valid, everything)
     predictor = Predictor(local_mean, micro)
     part = PixelWindow(5064 + top, 8064 + left, rows, cols)
-    found = np.concatenate([strip for _, strip in predictor.strips(part, read)])
+    found = predictor.map_window(part, read)
     if "map" not in _WHOLE:
-        _WHOLE["map"] = np.concatenate([s for _, s in predictor.strips(everything, read)])
+        _WHOLE["map"] = predictor.map_window(everything, read)
     whole = _WHOLE["map"]
     np.testing.assert_allclose(found, whole[part.relative_to(everything)], atol=1e-5)
 
 
-def test_strips_follow_one_another_and_make_up_the_window(local_mean, micro):
-    rgb, valid = _image(200, 90)
-    window = PixelWindow(300, 40, 200, 90)
-    strips = [
-        w for w, _ in Predictor(local_mean, micro).strips(window, array_reader(rgb, valid, window))
-    ]
-    rows = window.row
-    for strip in strips:
-        assert (strip.row, strip.col, strip.width) == (rows, window.col, window.width)
-        assert strip.height <= micro.chip_pixels
-        rows += strip.height
-    assert rows == window.row + window.height
+def test_pieces_make_up_the_window_and_none_is_as_wide(local_mean, micro, monkeypatch):
+    rgb, valid = _image(200, 190)
+    window = PixelWindow(300, 40, 200, 190)
+    predictor = Predictor(local_mean, micro)
+    read = array_reader(rgb, valid, window)
+    whole = predictor.map_window(window, read)
+    monkeypatch.setattr(engine, "PIECE_COLUMNS", 64)
+    covered, encoded = np.zeros(valid.shape, int), []
+    previous = (0, 0)
+    for piece, values in predictor.pieces(
+        window, read, encode=lambda values: encoded.append(values.shape) or values
+    ):
+        place = piece.relative_to(window)
+        covered[place] += 1
+        np.testing.assert_array_equal(values, whole[place])
+        assert previous < (piece.row, piece.col), "from north to south, from west to east"
+        previous = piece.row, piece.col
+    assert (covered == 1).all()
+    assert all(rows <= micro.chip_pixels and cols <= 64 for rows, cols in encoded)
 
 
 def test_missing_imagery_is_not_a_probability(local_mean, micro):

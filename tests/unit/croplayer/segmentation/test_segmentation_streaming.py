@@ -102,8 +102,8 @@ def test_memory_does_not_grow_with_the_shard(local_mean, micro):
     for height in (200, 1000):
         window = PixelWindow(0, 0, height, 700)
         watched = _Watched(window)
-        for _, strip in Predictor(local_mean, settings).strips(window, watched):
-            assert strip.shape[0] <= settings.inference_chip
+        for _, piece in Predictor(local_mean, settings).pieces(window, watched):
+            assert piece.shape[0] <= settings.inference_chip
         most[height] = watched.most
     assert most[1000] <= 1.5 * most[200], "five times the pixels, the same in flight"
     assert most[1000] < 0.25 * 1000 * 700
@@ -118,7 +118,7 @@ def test_batches_are_filled_across_rows(local_mean, micro, monkeypatch):
     monkeypatch.setattr(
         predictor.network, "weighted", lambda *a: sizes.append(len(a[0])) or plain(*a)
     )
-    list(predictor.strips(window, _Watched(window)))
+    list(predictor.pieces(window, _Watched(window)))
     assert sum(sizes) == predictor.figures.chips > 7
     assert set(sizes[:-1]) == {7}, "one batch at the end is not full, and no other"
 
@@ -126,9 +126,9 @@ def test_batches_are_filled_across_rows(local_mean, micro, monkeypatch):
 def test_an_abandoned_run_leaves_no_thread(local_mean, micro):
     settings = micro.model_copy(update={"loader_threads": 1})
     window = PixelWindow(0, 0, 600, 300)
-    strips = Predictor(local_mean, settings).strips(window, _Watched(window))
-    next(strips)
-    strips.close()
+    pieces = Predictor(local_mean, settings).pieces(window, _Watched(window))
+    next(pieces)
+    pieces.close()
     names = {thread.name.split("_")[0] for thread in threading.enumerate()}
     assert not names & {"reader", "inference"}
 
@@ -141,9 +141,9 @@ def test_a_network_answers_the_same_in_every_window(micro, precision):
     predictor = Predictor(build_model(settings), settings)
     everything = PixelWindow(960, 960, 230, 270)
     watched = _Watched(everything)
-    whole = np.concatenate([s for _, s in predictor.strips(everything, watched)])
+    whole = predictor.map_window(everything, watched)
     for part in (PixelWindow(1030, 1031, 70, 65), PixelWindow(1040, 1030, 5, 130)):
-        found = np.concatenate([s for _, s in predictor.strips(part, watched)])
+        found = predictor.map_window(part, watched)
         assert np.abs(found - whole[part.relative_to(everything)]).max() < 1e-3
     assert whole.std() > 1e-3
 
@@ -213,11 +213,11 @@ def test_the_queue_of_a_gpu_gives_what_threads_give(queue, local_mean, micro, mo
     window = PixelWindow(70, 90, 210, 170)
     read = _Watched(window)
     predictor = Predictor(local_mean, micro.model_copy(update={"inference_batch_size": 4}))
-    expected = np.concatenate([strip for _, strip in predictor.strips(window, read)])
+    expected = predictor.map_window(window, read)
     executor = queue("none")
     monkeypatch.setattr(predictor, "_executor", lambda: executor)
     for _ in range(2):
-        found = np.concatenate([strip for _, strip in predictor.strips(window, read)])
+        found = predictor.map_window(window, read)
         np.testing.assert_allclose(found, expected, atol=1e-6)
         batches = -(-predictor.figures.chips // 4)
         assert predictor.figures.chips % 4, "the last batch is padded"
