@@ -21,7 +21,7 @@ from cropbase.tables import write_table
 from cropbase.webmercator import TileMatrix
 from croplayer.blocks import integration, semantic
 from croplayer.blocks.tables import QUALITY_FEATURES
-from croplayer.grid import BlockGrid
+from croplayer.grid import Block, BlockGrid
 from croplayer.grid.planning import plan_blocks, planned, read_plan
 from croplayer.quality.coverage import CLASSES
 from croplayer.quality.model import CoverageModel, CoverageNet, save_model
@@ -37,7 +37,7 @@ MOSAIC = """<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>EPSG:4
 <GeoTransform>{place}</GeoTransform>
 <VRTRasterBand dataType="Byte" band="1"><NoDataValue>255</NoDataValue>{parts}</VRTRasterBand>
 </VRTDataset>"""
-PART = """<SimpleSource><SourceFilename relativeToVRT="1">block.tif</SourceFilename>
+PART = """<SimpleSource><SourceFilename relativeToVRT="1">{name}</SourceFilename>
 <SrcRect xOff="0" yOff="0" xSize="{edge}" ySize="{edge}"/>
 <DstRect xOff="{col}" yOff="{row}" xSize="{edge}" ySize="{edge}"/></SimpleSource>"""
 
@@ -131,34 +131,41 @@ class Inputs:
         )  # fmt: skip
 
     def stand_in(self, mask: Path, quality: dict[str, Path]) -> None:
-        """Fields in the place of a network's mask, and a constant quality of every source.
+        """Fields in the place of a network's mask, and a constant quality of every source."""
+        self._repeat(generated_fields(self.grid.pixels_per_block, seed=SEED), mask)
+        ids = [self.grid.block_id(block) for block in self._blocks()]
+        for path in quality.values():
+            write_table(constant_table(ids, QUALITY_FEATURES), path)
 
-        The mask is a virtual raster that repeats a block: its readers decode as many pixels as
-        of a file of its own.
-        """
-        blocks = planned(read_plan(self.folder / "blocks.parquet"))
-        whole = self.grid.shard_window(blocks)
-        height, width, transform = whole.height, whole.width, self.grid.transform(whole)
+    def stand_in_map(self, path: Path) -> None:
+        """A final map with fields in a quarter of each block."""
         edge = self.grid.pixels_per_block
-        field = generated_fields(edge, seed=SEED).astype(np.uint8)
+        field = generated_fields(edge, seed=SEED)
+        field[edge // 2 :] = field[:, edge // 2 :] = False
+        self._repeat(field, path)
+
+    def _blocks(self) -> list[Block]:
+        return planned(read_plan(self.folder / "blocks.parquet"))
+
+    def _repeat(self, field: np.ndarray, path: Path) -> None:
+        """A virtual raster that repeats a block over the shard: 0, 1.
+
+        Its readers decode as many pixels as of a file of its own.
+        """
+        whole = self.grid.shard_window(self._blocks())
+        transform, edge = self.grid.transform(whole), self.grid.pixels_per_block
+        source = path.with_suffix(".tif")
         write_cog(
-            self.folder / "block.tif", [(Window(0, 0, edge, edge), field[np.newaxis])],
+            source, [(Window(0, 0, edge, edge), field[np.newaxis].astype(np.uint8))],
             height=edge, width=edge, bands=1, dtype="uint8", transform=transform, nodata=255,
         )  # fmt: skip
         parts = "".join(
-            PART.format(edge=edge, row=row, col=col)
-            for row in range(0, height, edge)
-            for col in range(0, width, edge)
+            PART.format(name=source.name, edge=edge, row=row, col=col)
+            for row in range(0, whole.height, edge)
+            for col in range(0, whole.width, edge)
         )
-        mask.write_text(
-            MOSAIC.format(
-                width=width,
-                height=height,
-                parts=parts,
-                place=", ".join(map(str, transform.to_gdal())),
-            ),
+        place = ", ".join(map(str, transform.to_gdal()))
+        path.write_text(
+            MOSAIC.format(width=whole.width, height=whole.height, parts=parts, place=place),
             encoding="ascii",
         )
-        ids = [self.grid.block_id(block) for block in blocks]
-        for path in quality.values():
-            write_table(constant_table(ids, QUALITY_FEATURES), path)

@@ -75,7 +75,7 @@ class Joins:
 
         validate_province(
             maps=[self.folder / "map.tif"],
-            masks=self.by_source("mask.vrt"),
+            masks=self.by_source("drawn.vrt"),
             blocks=self.plan,
             boundary=self.region,
             counties=self.folder / "counties.gpkg",
@@ -108,7 +108,7 @@ class Joins:
         from croplayer.settings.export import ExportSettings
 
         export_counties(
-            maps=[self.folder / "map.tif"],
+            maps=[self.folder / "fields.vrt"],
             counties=self.folder / "counties.gpkg",
             counties_fields=COUNTY_FIELDS,
             blocks=self.plan,

@@ -48,7 +48,7 @@ class RuleShard(Joins):
         self.region = shapely.box(west, north - self.size[1], west + self.size[0], north)
         self.plan = folder / "blocks.parquet"
         self.sources = SOURCES
-        self.masks = dict.fromkeys(SOURCES, folder / "mask.vrt")
+        self.masks = dict.fromkeys(SOURCES, folder / "drawn.vrt")
         self.quality = {source: folder / f"constant_{source}.parquet" for source in SOURCES}
 
     @property
@@ -147,6 +147,9 @@ class RuleShard(Joins):
 
     def stand_in(self) -> None:
         self.inputs().stand_in(self.masks["a"], self.quality)
+
+    def stand_in_map(self) -> None:
+        self.inputs().stand_in_map(self.folder / "fields.vrt")
 
     def measure_features(self) -> None:
         from croplayer.blocks.features import measure_features

@@ -50,13 +50,16 @@ NEEDS = {
     "validate_blocks": ("integrate_shard",),
     "validate_province": ("integrate_shard",),
     "summarise_comparison": ("compare_shard", "validate_province"),
-    "export_counties": ("integrate_shard",),
+    "stand_in_map": ("prepare",),
+    "export_counties": ("stand_in_map",),
     "tabulate_blocks": ("validate_province",),
     "plot_overview": ("segment_shard", "integrate_shard"),
     "plot_quality": ("build_mosaic", "tabulate_blocks"),
 }
 """Stages, and those whose files they read."""
-STAGES = tuple(stage for stage in NEEDS if stage not in ("prepare", "stand_in", DEMO))
+STAGES = tuple(
+    stage for stage in NEEDS if stage not in ("prepare", "stand_in", "stand_in_map", DEMO)
+)
 """Those that are rules of the workflow."""
 CASES = {DEMO: ("segment_shard", "segment_shard, the demo's network")}
 """Stage -> rule and case, where they are not the stage itself."""

@@ -189,19 +189,22 @@ def source_names(wildcards):
 
 @cache
 def megapixels(province, shard):
-    """Megapixels of a shard's mosaic: what memory and time of its jobs are reckoned from."""
+    """Megapixels of a shard's mosaic: what the time of its jobs is reckoned from."""
     settings = settings_of(province)
     window = settings.grid.grid().shard_window(shards_of(province)[shard])
     window = window.buffered(settings.mosaic.halo_pixels)
     return window.height * window.width / 1e6
 
 
-def memory(megabytes, per_megapixel=0):
-    """Resources function: memory of a job in MB, half as much again at each further attempt."""
+def memory(megabytes):
+    """Resources function: memory of a job in MB, half as much again at each further attempt.
+
+    The size of the shard is not asked for: no stage's memory grows with it
+    (benchmarks/rules_memory.py).
+    """
 
     def mem_mb(wildcards, attempt):
-        size = megapixels(wildcards.province, wildcards.shard) if per_megapixel else 0
-        return round((megabytes + per_megapixel * size) * (1 + 0.5 * (attempt - 1)))
+        return round(megabytes * (1 + 0.5 * (attempt - 1)))
 
     return mem_mb
 
