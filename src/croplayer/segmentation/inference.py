@@ -29,6 +29,8 @@ from croplayer.settings.segmentation import SegmentationSettings
 
 log = logging.getLogger(__name__)
 
+PIECES_AHEAD = 16
+"""Pieces that may wait to be written: they come in bursts, a strip (12 in a degree) at a time."""
 SCALE = 250
 """Probability 1 in the probability raster."""
 NODATA = 255
@@ -82,6 +84,7 @@ def segment_shard(
         "width": window.width,
         "transform": grid.transform(window),
         "threads": max(torch.get_num_threads(), 1),
+        "ahead": PIECES_AHEAD,
     }
     tags = {"model_sha256": storage.model_hash(Path(model_dir))}
     with least_used_device(settings) as device, _mosaic_reader(mosaic, grid) as read:
