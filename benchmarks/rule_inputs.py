@@ -11,6 +11,7 @@ import shapely
 import torch
 from block_masks import generated_fields
 from block_shard import constant_table
+from light_network import NAME, LightNetwork
 from rasterio.transform import from_bounds
 from rasterio.windows import Window
 from tile_shard import ZOOM, write_truth
@@ -52,10 +53,10 @@ class Inputs:
         (west, north), (width, height) = corner, size
         self.region = shapely.box(west, north - height, west + width, north)
 
-    def write(self, segmentation: dict[str, SegmentationSettings], halo_pixels: int) -> None:
+    def write(self, demo: SegmentationSettings, halo_pixels: int) -> None:
         """Write tiles, elevation, a product, counties, the plan and the models.
 
-        `segmentation` are the networks by the folders that they go to.
+        `demo` is the segmentation of the demo; the light network's is written beside it.
         """
         counties = self._counties()
         counties.to_file(self.folder / "counties.gpkg")
@@ -83,12 +84,10 @@ class Inputs:
             image_pixels=512, input_pixels=224, min_crop_share=0.5, trained=(True,) * len(CLASSES),
         )  # fmt: skip
         save_model(coverage, self.folder / "coverage")
-        for name, settings in segmentation.items():
-            network = build_model(settings)
-            storage.save_weights(network, self.folder / name)
-            storage.save_description(
-                network, settings.architecture, settings.chip_pixels, self.folder / name
-            )
+        for name, network in ((demo.architecture, build_model(demo)), (NAME, LightNetwork())):
+            folder = self.folder / (name if name == NAME else "demo")
+            storage.save_weights(network, folder)
+            storage.save_description(network, name, demo.chip_pixels, folder)
         for design, answer in ((semantic.DESIGN, "TP"), (integration.DESIGN, "both")):
             folder = self.folder / design.task
             card = {"features": design.features, "classes": design.classes, "kind": "constant"}

@@ -24,13 +24,6 @@ SOURCES = ("a", "b")
 CORNER = (112.0, 24.0)
 LARGEST_CHIP = 512
 """Edge of a chip as the settings have it by default; smaller where a block is."""
-LIGHT = {
-    "architecture": "pidnet",
-    "shape": {
-        "width": 8, "branch_blocks": 1, "integral_blocks": 1, "pyramid_width": 8, "head_width": 8
-    },
-}  # fmt: skip
-"""The lightest network that the settings can describe: what is left is the engine's memory."""
 DEMO = {"preset": "tiny", "overlap_pixels": 32, "inference_chip_pixels": 256}
 """The demo's network, on its chips."""
 CATALOGUE = Path(__file__).resolve().parents[1] / "config" / "products.yaml"
@@ -56,12 +49,12 @@ class RuleShard(Joins):
         """Blocks and grid, as the scripts read them."""
         return {"blocks": planned(read_plan(self.plan)), "grid": self.grid}
 
-    def network(self, choice: dict[str, Any]):
-        """Settings of the segmentation with a network; as many threads as the rule has."""
+    def segmentation(self, **choice: Any):
+        """Settings of the segmentation; as many threads as the rule has."""
         from croplayer.settings.segmentation import SegmentationSettings
 
-        common = {"weights": None, "device": "cpu", "precision": "fp32", "threads": 2}
-        return SegmentationSettings(**{"chip_pixels": self.chip} | common | choice)
+        common = {"chip_pixels": self.chip, "device": "cpu", "precision": "fp32", "threads": 2}
+        return SegmentationSettings(**common | choice)
 
     def inputs(self):
         """What writes the inputs."""
@@ -70,8 +63,7 @@ class RuleShard(Joins):
         return Inputs(self.folder, self.grid, CORNER, self.size)
 
     def prepare(self) -> None:
-        networks = {"segmentation": self.network(LIGHT), "demo": self.network(DEMO)}
-        self.inputs().write(networks, self.chip)
+        self.inputs().write(self.segmentation(**DEMO), self.chip)
 
     def fetch_tiles(self) -> None:
         from fast_server import FastServer
@@ -129,13 +121,16 @@ class RuleShard(Joins):
             **self.common,
         )
 
-    def segment_shard(self, model: str = "segmentation", choice: dict[str, Any] = LIGHT) -> None:
+    def segment_shard(self, model: str = "light", **choice: Any) -> None:
+        from light_network import register
+
         from croplayer.segmentation.inference import segment_shard
 
+        register()
         segment_shard(
             mosaic=self.folder / "mosaic.tif",
             model_dir=self.folder / model,
-            settings=self.network(choice),
+            settings=self.segmentation(**choice),
             probability=self.folder / "probability.tif",
             mask=self.folder / "mask.tif",
             **self.common,
@@ -143,7 +138,7 @@ class RuleShard(Joins):
 
     def segment_demo(self) -> None:
         """`segment_shard` with the network of the demo."""
-        self.segment_shard("demo", DEMO)
+        self.segment_shard("demo", **DEMO)
 
     def stand_in(self) -> None:
         self.inputs().stand_in(self.masks["a"], self.quality)

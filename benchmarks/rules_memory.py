@@ -5,10 +5,10 @@ degree, and on one of half its width, which is the harder half: what is held a r
 doubles with it. Blocks have the 2304 pixels of zoom 16; counties have 100 blocks. Rules that join
 the shards of a province are there as far as one shard tells. The bar of the memory is the rule's
 own `mem_mb` in workflow/rules; that of the growth, peak of the larger shard by peak of the smaller
-one, is 1.2. Networks are untrained. That of `segment_shard` is the lightest that the settings can
-describe (a PIDNet of 8 channels), so that what is measured is the engine: windows, blending,
-writing; a larger network's own memory comes on top, and does not depend on the shard. The rows of
-the demo's network are of 8 and 16 blocks, because 400 take it hours.
+one, is 1.2. Networks are untrained. That of `segment_shard` is a single convolution
+(`light_network.py`), so that what is measured is the engine: windows, blending, writing; a real
+network's own memory comes on top, and does not depend on the shard. The rows of the demo's network
+are of 8 and 16 blocks, because 400 take it hours.
 
 Tiles are of squares of one colour, so that a shard fits on a laptop's disk; masks and the second
 source's quality stand in for what untrained networks answer. `--work FOLDER` keeps everything, and
