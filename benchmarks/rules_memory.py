@@ -30,6 +30,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from rows import parse_options, row, run_cases
 
+from cropbase.atomic import write_json
+
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parent / "workflow" / "rules"
 DEMO = "segment_demo"
@@ -65,9 +67,8 @@ CASES = {DEMO: ("segment_shard", "segment_shard, the demo's network")}
 """Stage -> rule and case, where they are not the stage itself."""
 GROWTH = 1.2
 SEED = 20
-TINY, QUICK, FULL = (2, 1, 256), (2, 1, 256), (20, 10, 2304)
-SMALL = 2, 4, 2304
-"""Rows, columns and pixels along an edge of the blocks of the smaller shard."""
+QUICK, FULL, FEW = (2, 1, 256), (20, 10, 2304), (2, 4, 2304)
+"""Rows, columns and pixels along an edge of the blocks of a shard; of two, of the smaller one."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Shard:
             for needed in NEEDS[stage]:
                 self.figures(needed)
             self.folder.mkdir(parents=True, exist_ok=True)
-            done.write_text(self._run(stage), encoding="utf-8")
+            write_json(done, json.loads(self._run(stage)))
         return json.loads(done.read_text(encoding="utf-8"))
 
     def _run(self, stage: str) -> str:
@@ -109,15 +110,14 @@ def main() -> None:
     options = parse_options(__doc__, full="two hours, 5 GB of disk", own=own_options)
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
+        # In a full run for what numba compiles at the first call, which would be a peak of its own.
+        quick = Shard(work / "quick", *QUICK)
+        shards, few = [quick], [quick]
         if options.full:
-            # What numba compiles at the first call would be the peak of the smaller shard alone.
-            first = Shard(work / "compiled", *TINY)
-            pair, small = doubled(work / "full", *FULL), doubled(work / "demo", *SMALL)
-        else:
-            first, pair, small = None, doubled(work / "quick", *QUICK), None
-        cases = {stage: lambda stage=stage: measured(stage, pair, first) for stage in STAGES}
-        if small:
-            cases[DEMO] = lambda: measured(DEMO, small, first)
+            shards += doubled(work / "full", *FULL)
+            few += doubled(work / "few", *FEW)
+        cases = {stage: lambda stage=stage: measured(stage, shards) for stage in STAGES}
+        cases[DEMO] = lambda: measured(DEMO, few)
         run_cases(cases, options, seed=SEED, packages=["numpy", "rasterio", "torch"])
 
 
@@ -125,33 +125,35 @@ def own_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, help="keep shards and figures here, and go on there")
 
 
-def doubled(folder: Path, rows: int, columns: int, pixels: int) -> tuple[Shard, Shard]:
+def doubled(folder: Path, rows: int, columns: int, pixels: int) -> list[Shard]:
     """A shard, and one of twice its width."""
-    return tuple(
-        Shard(folder / str(rows * count), rows, count, pixels) for count in (columns, 2 * columns)
-    )
-
-
-def measured(stage: str, pair: tuple[Shard, Shard], first: Shard | None) -> list[dict]:
-    """A row of the memory of the larger shard, and a row of the growth; `first` is not measured."""
-    if first is not None:
-        first.figures(stage)
-    small, large = pair
-    one, two = (shard.figures(stage)["peak_mib"] for shard in pair)
-    rule, case = CASES.get(stage, (stage, stage))
-    allowed, growth = memory_of(rule), two / one
-    what = f"{large.blocks} generated blocks of {large.pixels} x {large.pixels} pixels"
     return [
+        Shard(folder / str(rows * count), rows, count, pixels) for count in (columns, 2 * columns)
+    ]
+
+
+def measured(stage: str, shards: list[Shard]) -> list[dict]:
+    """A row of the memory of the last shard and, where there are several, one of its growth."""
+    peaks = [shard.figures(stage)["peak_mib"] for shard in shards]
+    rule, case = CASES.get(stage, (stage, stage))
+    last, peak, allowed = shards[-1], peaks[-1], memory_of(rule)
+    what = f"{last.blocks} generated blocks of {last.pixels} x {last.pixels} pixels"
+    rows = [
         row(
-            case, two, None, allowed, two <= allowed, large.blocks, unit="MiB",
+            case, peak, None, allowed, peak <= allowed, last.blocks, unit="MiB",
             note=f"{what}; the bar is the rule's mem_mb",
-        ),
-        row(
-            f"{case}: the shard doubled", two, one, GROWTH, growth <= GROWTH or first is None,
-            large.blocks, unit="MiB", ratio=growth,
-            note=f"{small.blocks} blocks beside {large.blocks}",
-        ),
+        )
     ]  # fmt: skip
+    if len(shards) > 1:
+        growth = peak / peaks[-2]
+        rows.append(
+            row(
+                f"{case}: the shard doubled", peak, peaks[-2], GROWTH, growth <= GROWTH,
+                last.blocks, unit="MiB", ratio=growth,
+                note=f"{shards[-2].blocks} blocks beside {last.blocks}",
+            )
+        )  # fmt: skip
+    return rows
 
 
 def memory_of(rule: str) -> float:
