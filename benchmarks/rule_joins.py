@@ -65,7 +65,7 @@ class Joins:
             features=[self.folder / "features.parquet"],
             options=self.folder / "options.parquet",
             sources=self.sources,
-            maps=[self.folder / "map.tif"],
+            maps=[self.folder / "fields.vrt"],
             grid=self.grid,
             output=self.folder / "block.json",
         )
@@ -74,7 +74,7 @@ class Joins:
         from croplayer.validation.province import validate_province
 
         validate_province(
-            maps=[self.folder / "map.tif"],
+            maps=[self.folder / "fields.vrt"],
             masks=self.by_source("drawn.vrt"),
             blocks=self.plan,
             boundary=self.region,

@@ -176,7 +176,7 @@ class RuleShard(Joins):
         from croplayer.settings.products import ProductRaster
 
         compare_shard(
-            maps=[self.folder / "map.tif"],
+            maps=[self.folder / "fields.vrt"],
             files=[self.folder / "product.tif"],
             name=PRODUCT,
             product=ProductRaster(**self.catalogue().products[PRODUCT].raster()),

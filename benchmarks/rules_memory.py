@@ -44,17 +44,17 @@ NEEDS = {
     "segment_shard": ("build_mosaic",),
     DEMO: ("build_mosaic",),
     "stand_in": ("prepare",),
+    "stand_in_map": ("prepare",),
     "measure_features": ("stand_in", "measure_terrain"),
     "classify_semantic": ("measure_features",),
     "choose_options": ("classify_semantic",),
     "integrate_shard": ("choose_options",),
-    "compare_shard": ("integrate_shard",),
-    "validate_blocks": ("integrate_shard",),
-    "validate_province": ("integrate_shard",),
-    "summarise_comparison": ("compare_shard", "validate_province"),
-    "stand_in_map": ("prepare",),
+    "compare_shard": ("stand_in_map",),
+    "validate_blocks": ("choose_options", "stand_in_map"),
+    "validate_province": ("stand_in", "stand_in_map"),
+    "summarise_comparison": ("compare_shard", "measure_terrain", "validate_province"),
     "export_counties": ("stand_in_map",),
-    "tabulate_blocks": ("validate_province",),
+    "tabulate_blocks": ("choose_options", "validate_province"),
     "plot_overview": ("segment_shard", "integrate_shard"),
     "plot_quality": ("build_mosaic", "tabulate_blocks"),
 }
@@ -67,15 +67,17 @@ CASES = {DEMO: ("segment_shard", "segment_shard, the demo's network")}
 """Stage -> rule and case, where they are not the stage itself."""
 GROWTH = 1.2
 SEED = 20
-QUICK, FULL, FEW = (2, 1, 256), (20, 10, 2304), (2, 4, 2304)
+QUICK, FULL = (2, 1, 256), (20, 10, 2304)
 """Rows, columns and pixels along an edge of the blocks of a shard; of two, of the smaller one."""
+SIZES = {"build_mosaic": (1, 10, 2304), "assess_quality": (1, 10, 2304), DEMO: (1, 4, 2304)}
+"""Those of stages that would take hours: rows of blocks, as wide as a shard where that counts."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A generated shard in `folder`, and the figures of its stages that were run."""
+    """A generated shard below `work`, and the figures of its stages that were run."""
 
-    folder: Path
+    work: Path
     rows: int
     columns: int
     pixels: int
@@ -83,6 +85,10 @@ class Shard:
     @property
     def blocks(self) -> int:
         return self.rows * self.columns
+
+    @property
+    def folder(self) -> Path:
+        return self.work / f"{self.rows}x{self.columns}x{self.pixels}"
 
     def figures(self, stage: str) -> dict[str, float]:
         """Figures of a stage, run once; so are the stages that it needs, where they were not."""
@@ -111,13 +117,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
         # In a full run for what numba compiles at the first call, which would be a peak of its own.
-        quick = Shard(work / "quick", *QUICK)
-        shards, few = [quick], [quick]
-        if options.full:
-            shards += doubled(work / "full", *FULL)
-            few += doubled(work / "few", *FEW)
-        cases = {stage: lambda stage=stage: measured(stage, shards) for stage in STAGES}
-        cases[DEMO] = lambda: measured(DEMO, few)
+        quick = [Shard(work, *QUICK)]
+        cases = {
+            stage: lambda stage=stage: measured(
+                stage, quick + (doubled(work, *SIZES.get(stage, FULL)) if options.full else [])
+            )
+            for stage in (*STAGES, DEMO)
+        }
         run_cases(cases, options, seed=SEED, packages=["numpy", "rasterio", "torch"])
 
 
@@ -125,11 +131,9 @@ def own_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, help="keep shards and figures here, and go on there")
 
 
-def doubled(folder: Path, rows: int, columns: int, pixels: int) -> list[Shard]:
+def doubled(work: Path, rows: int, columns: int, pixels: int) -> list[Shard]:
     """A shard, and one of twice its width."""
-    return [
-        Shard(folder / str(rows * count), rows, count, pixels) for count in (columns, 2 * columns)
-    ]
+    return [Shard(work, rows, count, pixels) for count in (columns, 2 * columns)]
 
 
 def measured(stage: str, shards: list[Shard]) -> list[dict]:

@@ -104,7 +104,7 @@ def test_the_memory_benchmark_has_every_rule_that_runs_a_shard(monkeypatch):
 def test_a_killed_campaign_of_the_memory_benchmark_goes_on(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(FOLDER))
     benchmark = load("rules_memory")
-    shard, run = benchmark.Shard(tmp_path / "4", 2, 2, 256), []
+    shard, run = benchmark.Shard(tmp_path, 2, 2, 256), []
 
     def peak(shard, stage):
         run.append(stage)
