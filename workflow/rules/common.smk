@@ -199,7 +199,7 @@ def megapixels(province, shard):
 def memory(megabytes):
     """Resources function: memory of a job in MB, half as much again at each further attempt.
 
-    The size of the shard is not asked for: no stage's memory grows with it
+    The size of the shard is not asked for: memory hardly hangs on it
     (benchmarks/rules_memory.py).
     """
 
