@@ -71,6 +71,8 @@ class RuleShard(Joins):
 
         from croplayer.tiles.fetch import fetch_tiles
 
+        for left in self.folder.glob("tiles.mbtiles*"):
+            left.unlink()  # of a killed run: the whole shard is what is measured
         with FastServer(self.folder / "truth.mbtiles", 0.0) as server:
             fetch_tiles(
                 source_name="a",
