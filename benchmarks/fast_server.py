@@ -48,7 +48,12 @@ class Connection(asyncio.Protocol):
         tile = self.tiles.get(path)
         body = b"" if tile is None else tile
         head = HEAD % (404 if tile is None else 200, b"image/jpeg", len(body))
-        asyncio.get_running_loop().call_later(self.latency, self.transport.write, head + body)
+        asyncio.get_running_loop().call_later(self.latency, self.send, head + body)
+
+    def send(self, answer: bytes) -> None:
+        """Send, unless whoever asked has been killed meanwhile."""
+        if not self.transport.is_closing():
+            self.transport.write(answer)
 
 
 async def serve(path: Path, latency: float) -> None:

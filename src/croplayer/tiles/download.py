@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import aiohttp
 import httpx
@@ -89,11 +90,9 @@ class Download:
             range(len(tiles)), what=f"tiles of {self._name}", unit="tiles", total=len(tiles)
         )
         connections = min(self._source.concurrency, len(tiles))
-        with (
-            Inspector(self._source) as inspector,
-            # The disk must not hold up the network; one thread, so that batches keep their order.
-            ThreadPoolExecutor(1, thread_name_prefix="commit") as writer,
-        ):
+        # The disk must not hold up the network; one thread, so that batches keep their order.
+        with ThreadPoolExecutor(1, thread_name_prefix="commit") as writer:
+            inspector = Inspector(self._source, self._stop)
             client = self._client(connections)
             workers = [
                 asyncio.create_task(self._work(client, inspector)) for _ in range(connections)
@@ -111,6 +110,7 @@ class Download:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
                 await client.close()
+                await inspector.close()
                 self._bar.close()
                 if self._quota:
                     self._quota.give_back()
@@ -150,8 +150,9 @@ class Download:
                 url = self._address.of(job.tile.x, job.tile.y)
                 answer = await ask(client, url, _conditions(job.tile), self._source.timeout_seconds)
                 if isinstance(answer, Body):
-                    answer = await inspector.judge(answer)
-                self._settle(job, answer)
+                    await inspector.hand_in(answer, partial(self._settle, job))
+                else:
+                    self._settle(job, answer)
             except Exception as error:
                 # A fault of a worker must end the run and not leave it waiting for ever.
                 self._stop(error)

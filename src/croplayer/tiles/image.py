@@ -33,7 +33,7 @@ def inspect_image(data: bytes, *, tile_pixels: int, formats: tuple[str, ...]) ->
     kind = str(image.format).lower()
     _check_end(data, kind)
     # Of a JPEG an eighth of the size: all its bytes are decoded, its pixels are not computed.
-    image.draft(image.mode, (image.width // 8, image.height // 8))
+    image.draft("L", (image.width // 8, image.height // 8))
     _load(image)
     return kind
 
