@@ -25,26 +25,12 @@ class Joins:
     region: shapely.Polygon
     sources: Sequence[str]
 
-    def segmentation(self) -> Any:
-        raise NotImplementedError
-
     def catalogue(self) -> Any:
         raise NotImplementedError
 
     def by_source(self, name: str) -> dict[str, list[Path]]:
         """A file in the place of both sources."""
         return {source: [self.folder / name] for source in self.sources}
-
-    def by_shard(self, name: str) -> dict[str, list[Path]]:
-        """The same, under the name of the shard."""
-        from croplayer.grid.planning import read_plan
-
-        (shard,) = read_plan(self.plan)["shard_id"].unique()
-        link = self.folder / Path(name).stem / f"{shard}.tif"
-        link.parent.mkdir(exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(self.folder.absolute() / name)
-        return {source: [link] for source in self.sources}
 
     def classify_semantic(self) -> None:
         from croplayer.blocks.semantic import classify_semantic
@@ -145,30 +131,6 @@ class Joins:
             sources=self.sources,
             province=TITLE,
             output=self.folder / "known.parquet",
-        )
-
-    def choose_blocks(self) -> None:
-        from light_network import register
-
-        from croplayer.active.choosing.choose import choose_blocks
-        from croplayer.settings.active import ActiveSettings
-
-        register()
-        choose_blocks(
-            blocks=self.plan,
-            probability=self.by_shard("probability.tif"),
-            masks=self.by_shard("mask.tif"),
-            mosaics=self.by_shard("mosaic.tif"),
-            model_dir=self.folder / "light",
-            terrain=[self.folder / "terrain.parquet"],
-            grid=self.grid,
-            settings=ActiveSettings(),
-            segmentation=self.segmentation(),
-            label_round=0,
-            scores=self.folder / "scores.parquet",
-            chosen=self.folder / "chosen.gpkg",
-            table=self.folder / "chosen.csv",
-            suggested=self.folder / "suggested.gpkg",
         )
 
     def plot_overview(self) -> None:

@@ -7,9 +7,10 @@ the shards of a province are there as far as one shard tells. The bar of the mem
 own `mem_mb` in workflow/rules; that of the growth, peak of the larger shard by peak of the smaller
 one, is 1.2. Networks are untrained. That of `segment_shard` is a single convolution
 (`light_network.py`), so that what is measured is the engine: windows, blending, writing; a real
-network's own memory comes on top, and does not depend on the shard; a row has the engine with the
-demo's network, which would take hours for 400 blocks, on 8 and 16 of them. Figures have no row of
-growth: their canvas has the shape of the shard.
+network's own memory comes on top, and does not depend on the shard. Rules whose network takes hours
+for 400 blocks are measured on a row of them: `assess_quality`, which knows one block at a time, on
+10 and 20, the width of a degree; the engine with the demo's network on 8 and 16. Figures have no
+row of growth: their canvas has the shape of the shard.
 
 Tiles are of squares of one colour, so that a shard fits on a laptop's disk. Masks (small fields all
 over), the final map (fields in a quarter of each block) and the quality of images stand in for what
@@ -56,7 +57,6 @@ NEEDS = {
     "summarise_comparison": ("compare_shard", "measure_terrain", "validate_province"),
     "export_counties": ("stand_in_map",),
     "tabulate_blocks": ("choose_options", "validate_province"),
-    "choose_blocks": ("segment_shard", "measure_terrain"),
     "plot_overview": ("segment_shard", "integrate_shard"),
     "plot_quality": ("build_mosaic", "tabulate_blocks"),
 }
@@ -73,7 +73,7 @@ GROWTH = 1.2
 SEED = 20
 QUICK, FULL = (2, 1, 256), (20, 10, 2304)
 """Rows, columns and pixels along an edge of the blocks of a shard; of two, of the smaller one."""
-SIZES = {DEMO: (1, 8, 2304)}
+SIZES = {"assess_quality": (1, 10, 2304), DEMO: (1, 8, 2304)}
 """Those of stages that would take hours: a row of blocks."""
 
 
