@@ -76,12 +76,10 @@ def _part(compiled: Compiled, leaves: np.ndarray, inside: np.ndarray) -> Compile
     cells = np.flatnonzero(place[compiled.leaf] >= 0)
     owner = compiled.owner[leaves]
     kept = (owner >= 0) & inside[owner]
+    part = compiled.of_cells(cells)
     return replace(
-        compiled,
-        scores=compiled.scores._replace(values=compiled.scores.values[:, cells]),
-        leaf=place[compiled.leaf[cells]],
-        irrigated=compiled.irrigated[cells],
-        dry=compiled.dry[cells],
+        part,
+        leaf=place[part.leaf],
         weight=compiled.weight[leaves],
         allowed=compiled.allowed[leaves],
         owner=np.where(kept, owner, -1),

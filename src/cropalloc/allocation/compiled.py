@@ -10,7 +10,7 @@ greatest, or none. Third, leaves covered by the same statistics are one (a *zone
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,8 @@ import numpy as np
 from cropalloc.allocation.limits import Ended
 from cropalloc.allocation.problem import AllocationProblem, Weighting, demand_weights
 from cropalloc.allocation.scores import Scores, best_scores
+
+SHORT = 1e-12  # of a statistic, what it lacks beyond rounding
 
 
 @dataclass
@@ -76,6 +78,20 @@ class Compiled:
         amount = self.coefficient * used[:, :, None]
         owner = np.where(self.owner < 0, self.n_demands, self.owner)
         return np.bincount(owner.ravel(), amount.ravel(), minlength=self.n_demands + 1)[:-1]
+
+    def is_short(self, shortage: np.ndarray) -> np.ndarray:
+        """(d,) bool: statistics that lack hectares, by more than rounding."""
+        return shortage > SHORT * self.area
+
+    def of_cells(self, cells: np.ndarray) -> Compiled:
+        """The same problem on some of the cells, (r,) indices."""
+        return replace(
+            self,
+            scores=self.scores._replace(values=self.scores.values[:, cells]),
+            leaf=self.leaf[cells],
+            irrigated=self.irrigated[cells],
+            dry=self.dry[cells],
+        )
 
     @cached_property
     def best(self) -> tuple[np.ndarray, np.ndarray]:

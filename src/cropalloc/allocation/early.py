@@ -55,7 +55,7 @@ def relative_gap(compiled: Compiled, end: Finish, bound: float) -> float:
     Infinite where a statistic lacks hectares that it must not lack.
     """
     must = ~np.isfinite(compiled.penalty)
-    if (end.shortage[must] > 1e-12 * compiled.area[must]).any():
+    if compiled.is_short(end.shortage)[must].any():
         return np.inf
     points = score(compiled, end)
     lost = float(np.where(must, 0.0, compiled.penalty) @ end.shortage)

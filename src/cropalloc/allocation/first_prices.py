@@ -39,7 +39,7 @@ def first_prices(
     )  # fmt: skip
     matrix, right = _matrix(c, *rows_of(could))
     most = np.full(matrix.shape[1], np.inf)
-    most[: c.n_demands][end.shortage > 1e-12 * c.area] = 0.0
+    most[: c.n_demands][c.is_short(end.shortage)] = 0.0
     programme = equations(matrix, np.zeros(len(most)), most, right)
     try:
         found, _, _ = solve_equations(programme, matrix, limits, sharpen=False)

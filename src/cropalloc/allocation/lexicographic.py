@@ -54,7 +54,7 @@ def solve_lexicographic(
         first = _cut_of_the_small(compiled, first)
     compiled.first = compiled.activity_prices(first)
     # A statistic that may be short at all has the first price of -1.
-    may_lack = (first <= kernels.TIE - 1.0) | _is_short(compiled, end)
+    may_lack = (first <= kernels.TIE - 1.0) | compiled.is_short(end.shortage)
     compiled.penalty = np.where(may_lack, 0.0, np.inf)
     return solve_stage(compiled, small, limits), np.inf, first
 
@@ -69,7 +69,7 @@ def _at_once(compiled: Compiled, small: int, limits: Limits) -> tuple[Finish, fl
     for _ in range(16):
         compiled.penalty = np.full(compiled.n_demands, multiplier)
         end = solve_stage(compiled, small, limits, start)
-        if not _is_short(compiled, end).any():
+        if not compiled.is_short(end.shortage).any():
             return end, multiplier, np.zeros(compiled.n_demands)
         first = _cut(end, multiplier)
         if end.ended == "gap" and not _is_proof(compiled, end, first, limits):
@@ -112,11 +112,6 @@ def _raised(first: np.ndarray) -> list[np.ndarray]:
 def _best(compiled: Compiled, candidates: list[np.ndarray]) -> np.ndarray:
     """The first prices (d,) that prove the most shortage."""
     return max(candidates, key=lambda each: least_shortage(compiled, each))
-
-
-def _is_short(compiled: Compiled, end: Finish) -> np.ndarray:
-    """(d,) bool: statistics that lack hectares, by more than rounding."""
-    return end.shortage > 1e-12 * compiled.area
 
 
 def _is_proof(compiled: Compiled, end: Finish, first: np.ndarray, limits: Limits) -> bool:

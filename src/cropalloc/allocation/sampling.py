@@ -149,9 +149,7 @@ def _sample(compiled: Compiled, rate: np.ndarray, factor: float) -> Compiled:
     cells = sampling_kernels.at_equal_steps(compiled.leaf, rate, factor, len(compiled.weight))
     chance = np.minimum(factor * rate[cells], 1.0)
     return replace(
-        compiled,
-        scores=compiled.scores._replace(values=compiled.scores.values[:, cells]),
-        leaf=compiled.leaf[cells],
+        compiled.of_cells(cells),
         irrigated=_land_of(compiled, compiled.irrigated, cells, chance),
         dry=_land_of(compiled, compiled.dry, cells, chance),
     )

@@ -40,7 +40,7 @@ class TileAddress:
 def _of_a_tile(name: str, source: XyzSource) -> Callable[[int, int], str]:
     """What fills a placeholder (`settings.sources.URL_PLACEHOLDERS`) for the tile (x, y)."""
     last, zoom = (1 << source.zoom) - 1, source.zoom
-    subdomains = [quote(name, safe=_AS_THEY_STAND) for name in source.subdomains]
+    subdomains = [quote(each, safe=_AS_THEY_STAND) for each in source.subdomains]
     fills: dict[str, Callable[[int, int], str]] = {
         "x": lambda x, y: str(x),
         "y": lambda x, y: str(y),
